@@ -1,0 +1,87 @@
+/**
+ * The product's contract with everything downstream: one `run.json` and one line of `results.ndjson` per verdict
+ * (JSON Schemas: `config/schema/run.schema.json`, `config/schema/result.schema.json`). Reports read nothing else.
+ *
+ * A results directory holds
+ * - `run.json`: what ran, against what, with what;
+ * - `results.ndjson`: one {@link CheckResult} a line, appended as each verdict falls;
+ * - `evidence/<exchange id>.json`: the exchanges that verdicts refer to, secrets removed;
+ * - what reports make of them (`allure-results/`, `report.html`, `junit.xml`, `summary.md`, `history.jsonl`).
+ */
+import type { Finding, Level, Status } from "./verdict.ts";
+
+export interface RequirementReference {
+  /** Catalogue and id, such as `smart-app-launch-2.0.0#14`. */
+  readonly id: string;
+  readonly url: string;
+  /** SHALL, SHALL NOT, SHOULD, SHOULD NOT, MAY; absent for vendor promises. */
+  readonly conformance?: string;
+}
+
+/** A finding with the sentence that was made of it. */
+export interface ResultFinding extends Finding {
+  readonly message: string;
+}
+
+export interface CheckResult {
+  readonly schema: 1;
+  readonly run: string;
+  readonly tenant: string;
+  readonly environment: string;
+  readonly api: string;
+  /** Check id: `<suite>.<name>`, or `<suite>.<name>:<row>` for a row of a generated check. */
+  readonly check: string;
+  readonly suite: string;
+  readonly suiteTitle: string;
+  readonly title: string;
+  readonly level: Level;
+  readonly requirements: readonly RequirementReference[];
+  readonly status: Status;
+  readonly findings: readonly ResultFinding[];
+  /** One plain sentence: what was expected and what was seen. */
+  readonly summary: string;
+  /** What to do about it; absent where there is nothing to do. */
+  readonly remedy?: string;
+  /** Why a check is blocked, not applicable or in error. */
+  readonly reason?: string;
+  /** The check that explains why this one is blocked. */
+  readonly blockedBy?: string;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** Ids of the exchanges behind the verdict, in order. */
+  readonly exchanges: readonly string[];
+}
+
+export interface RunTarget {
+  readonly api: string;
+  readonly title: string;
+  readonly base: string;
+}
+
+export interface RunDescription {
+  readonly schema: 1;
+  readonly run: string;
+  readonly tenant: string;
+  readonly tenantName: string;
+  readonly environment: string;
+  readonly targets: readonly RunTarget[];
+  readonly selection: {
+    readonly apis: readonly string[];
+    readonly suites: readonly string[];
+    readonly checks: readonly string[];
+  };
+  readonly startedAt: string;
+  /** Absent while running, or when the run was killed. */
+  readonly endedAt?: string;
+  readonly state: "running" | "complete" | "interrupted";
+  /** How many verdicts the plan promised. */
+  readonly planned: number;
+  readonly counts: Readonly<Record<Status, number>>;
+  readonly evidence: "full" | "masked" | "none";
+  readonly failOn: "fail" | "warn";
+  readonly harness: { readonly name: string; readonly version: string; readonly node: string };
+  /** Checksums of what the verdicts rest on: configuration (secrets excluded), suites, packs. */
+  readonly digests: Readonly<Record<string, string>>;
+  /** The command that repeats this run. */
+  readonly reproduce: string;
+}
