@@ -1,0 +1,274 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { ConfigurationError, suggest } from "./errors.ts";
+import type {
+  Access,
+  ClientAuthentication,
+  Configuration,
+  EvidenceMode,
+  TenantApiEntry,
+  TenantEnvironmentEntry,
+  TenantFile,
+} from "./load.ts";
+import { resolveSecret, type Secret } from "./secret.ts";
+
+/** How an application is registered at the authorization server, secrets in memory. */
+export interface ClientRegistration {
+  readonly id: string;
+  readonly authentication: ClientAuthentication;
+  readonly secret?: Secret;
+  readonly key?: Secret;
+  readonly algorithm?: "RS384" | "ES384";
+  readonly keyId?: string;
+  readonly redirectUri?: string;
+  readonly scopes?: readonly string[];
+}
+
+/** tenant × environment × API, with a client registration. */
+export interface Target {
+  readonly tenant: string;
+  readonly tenantName: string;
+  /** UUID of the tenant; absent where a `fhirBase` says all. */
+  readonly uuid?: string;
+  /** UUID of a second tenant, for the questions that need two. */
+  readonly otherTenant?: string;
+  readonly environment: string;
+  readonly api: string;
+  readonly title: string;
+  /** FHIR base URL, without a slash at the end. */
+  readonly base: string;
+  /** Base URL that this API would have for another tenant; absent where there is no tenant in it. */
+  readonly baseOf?: (uuid: string) => string;
+  /** Where the vendor documents the tenant's authorization server to be; absent for other servers. */
+  readonly authorizationBase?: string;
+  /** True where the URL has the vendor's form, so that the vendor's promises apply. */
+  readonly vendor: boolean;
+  readonly generation?: "v1" | "v2";
+  readonly party?: "provider" | "payer";
+  readonly access: Access;
+  readonly authorization: "authorization-code" | "client-credentials" | "none";
+  readonly fhirVersion?: string;
+  readonly standards: readonly string[];
+  readonly client?: ClientRegistration;
+  readonly patients: readonly string[];
+  readonly groups: readonly string[];
+  readonly mutations: "forbidden" | "allowed";
+}
+
+/** Hosts, variables and trust that a started sandbox brings along. */
+export interface SandboxPlace {
+  readonly origin: string;
+  readonly legacyOrigin: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly ca?: string;
+}
+
+export interface TargetSelection {
+  readonly tenant: string;
+  readonly environment: string;
+  /** API ids; empty means all that the tenant has. */
+  readonly apis: readonly string[];
+}
+
+export interface ResolvedTargets {
+  readonly tenant: TenantFile;
+  readonly environmentTitle: string;
+  readonly evidence: EvidenceMode;
+  readonly embedded: boolean;
+  /** PEM of the certificate authorities to trust beside the usual ones. */
+  readonly certificateAuthority?: string;
+  readonly targets: readonly Target[];
+}
+
+/** Whether an environment is the sandbox that a command has to start itself. */
+export function isEmbedded(configuration: Configuration, environment: string): boolean {
+  return environmentOf(configuration, environment).embedded === true;
+}
+
+function environmentOf(configuration: Configuration, id: string) {
+  const entry = configuration.environments[id];
+  if (entry === undefined) {
+    throw new ConfigurationError(
+      `there is no environment "${id}".${suggest(id, Object.keys(configuration.environments))}`,
+    );
+  }
+  return entry;
+}
+
+/**
+ * Turns tenant + environment into targets, resolving the secrets of those that are selected.
+ *
+ * @param sandbox where the embedded sandbox listens; needed when the environment is embedded
+ * @param variables environment variables that `${env:…}` may name
+ * @throws ConfigurationError for an unknown tenant, environment or API, or a secret that cannot be had
+ */
+export function resolveTargets(
+  configuration: Configuration,
+  selection: TargetSelection,
+  variables: Readonly<Record<string, string | undefined>>,
+  sandbox?: SandboxPlace,
+): ResolvedTargets {
+  const environment = environmentOf(configuration, selection.environment);
+  const tenant = configuration.tenant(selection.tenant);
+  const entry = tenant.value.environments[selection.environment];
+  if (entry === undefined) {
+    const configured = Object.keys(tenant.value.environments);
+    throw new ConfigurationError(
+      `has no environment "${selection.environment}".${suggest(selection.environment, configured)}`,
+      {
+        file: tenant.file,
+        line: tenant.line(["environments"]),
+        field: "environments",
+      },
+    );
+  }
+  const configured = Object.keys(entry.apis);
+  for (const api of selection.apis) {
+    if (configured.includes(api)) continue;
+    const hint =
+      configuration.apis[api] === undefined
+        ? suggest(api, configured)
+        : ` It is an API of the vendor, but this tenant has: ${configured.join(", ")}.`;
+    throw new ConfigurationError(`has no API "${api}" in ${selection.environment}.${hint}`, {
+      file: tenant.file,
+      line: tenant.line(["environments", selection.environment, "apis"]),
+      field: `environments.${selection.environment}.apis`,
+    });
+  }
+  const embedded = environment.embedded === true;
+  const hosts = {
+    fhir: embedded ? sandbox?.origin : environment.fhirHost,
+    legacy: embedded ? sandbox?.legacyOrigin : environment.legacyAuthorizationHost,
+  };
+  const apis =
+    selection.apis.length === 0 ? configured : configured.filter((api) => selection.apis.includes(api));
+  const env = { ...variables, ...sandbox?.env };
+  const targets = apis.map((api) => {
+    const target = entry.apis[api];
+    if (target === undefined) throw new Error(`unreachable: ${api}`);
+    return buildTarget(configuration, tenant, selection.environment, entry, api, target, hosts, env);
+  });
+  const ca = sandbox?.ca ?? readAuthority(configuration, environment.certificateAuthority);
+  return {
+    tenant,
+    environmentTitle: environment.title,
+    evidence: entry.evidence ?? environment.evidence ?? "masked",
+    embedded,
+    ...(ca === undefined ? {} : { certificateAuthority: ca }),
+    targets,
+  };
+}
+
+function readAuthority(configuration: Configuration, path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const file = configuration.environmentsFile;
+  const full = resolve(dirname(file.file), path);
+  try {
+    return readFileSync(full, "utf8");
+  } catch {
+    throw new ConfigurationError(`the certificate authority file ${path} cannot be read`, {
+      file: file.file,
+    });
+  }
+}
+
+function buildTarget(
+  configuration: Configuration,
+  tenant: TenantFile,
+  environment: string,
+  entry: TenantEnvironmentEntry,
+  api: string,
+  target: TenantApiEntry,
+  hosts: { readonly fhir: string | undefined; readonly legacy: string | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+): Target {
+  const at = ["environments", environment, "apis", api];
+  const place = (...more: string[]) => ({
+    file: tenant.file,
+    line: tenant.line([...at, ...more]),
+    field: [...at, ...more].join("."),
+  });
+  const uuid = entry.uuid ?? tenant.value.uuid;
+  const otherTenant = entry.otherTenant ?? tenant.value.otherTenant;
+  const client = target.client === undefined ? undefined : registration(target.client, tenant, env, place);
+  const common = {
+    tenant: tenant.id,
+    tenantName: tenant.value.name,
+    environment,
+    api,
+    ...(client === undefined ? {} : { client }),
+    patients: target.patients ?? [],
+    groups: target.groups ?? [],
+    mutations: entry.mutations ?? "forbidden",
+  } as const;
+
+  if (target.fhirBase !== undefined) {
+    const access = target.access ?? "patient";
+    return {
+      ...common,
+      title: target.title ?? api,
+      base: target.fhirBase,
+      vendor: false,
+      access,
+      authorization:
+        access === "public" ? "none" : access === "system" ? "client-credentials" : "authorization-code",
+      fhirVersion: target.fhirVersion ?? "4.0.1",
+      standards: target.standards ?? defaultStandards(access),
+    };
+  }
+
+  const known = configuration.apis[api];
+  if (known === undefined) throw new Error(`unreachable: ${api}`);
+  if (hosts.fhir === undefined) {
+    throw new ConfigurationError(`environment ${environment} has no fhirHost`, place());
+  }
+  const fhirHost = hosts.fhir;
+  const baseOf = (id: string) => `${fhirHost}${known.path.replaceAll("{tenant}", id)}`;
+  const server =
+    known.authorization.server === undefined
+      ? undefined
+      : configuration.authorizationServers[known.authorization.server];
+  const serverHost = server === undefined ? undefined : hosts[server.host];
+  return {
+    ...common,
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(otherTenant === undefined ? {} : { otherTenant }),
+    title: known.title,
+    base: baseOf(uuid ?? ""),
+    ...(known.path.includes("{tenant}") ? { baseOf } : {}),
+    ...(server === undefined || serverHost === undefined
+      ? {}
+      : { authorizationBase: `${serverHost}${server.path.replaceAll("{tenant}", uuid ?? "")}` }),
+    vendor: true,
+    generation: known.generation,
+    ...(known.party === undefined ? {} : { party: known.party }),
+    access: known.access,
+    authorization: known.authorization.kind,
+    ...(known.fhirVersion === undefined ? {} : { fhirVersion: known.fhirVersion }),
+    standards: known.standards,
+  };
+}
+
+function defaultStandards(access: Access): readonly string[] {
+  const shared = ["us-core-6.1.0", "smart-app-launch-2.0.0"];
+  if (access === "public") return [];
+  return access === "system" ? [...shared, "bulk-data-2.0.0"] : shared;
+}
+
+function registration(
+  client: NonNullable<TenantApiEntry["client"]>,
+  tenant: TenantFile,
+  env: Readonly<Record<string, string | undefined>>,
+  place: (...more: string[]) => { file: string; line: number | undefined; field: string },
+): ClientRegistration {
+  const { secret, key, ...rest } = client;
+  return {
+    ...rest,
+    ...(secret === undefined
+      ? {}
+      : { secret: resolveSecret(secret, "client_secret", tenant.folder, env, place("client", "secret")) }),
+    ...(key === undefined
+      ? {}
+      : { key: resolveSecret(key, "private_key", tenant.folder, env, place("client", "key")) }),
+  };
+}
