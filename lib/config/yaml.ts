@@ -29,7 +29,7 @@ const ajv = new Ajv({
 export function compileSchema(file: string): ValidateFunction {
   const schema = JSON.parse(readFileSync(file, "utf8")) as { $id?: string };
   const known = schema.$id === undefined ? undefined : ajv.getSchema(schema.$id);
-  return (known as ValidateFunction | undefined) ?? ajv.compile(schema);
+  return known ?? ajv.compile(schema);
 }
 
 /**
