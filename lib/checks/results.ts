@@ -70,6 +70,14 @@ export interface RunDescription {
     readonly suites: readonly string[];
     readonly checks: readonly string[];
   };
+  /** Suites that are not asked of an API at all, with the reason: nothing is left out silently. */
+  readonly notAsked: readonly {
+    readonly api: string;
+    readonly suite: string;
+    readonly reason: string;
+    /** How many checks the suite has. */
+    readonly checks: number;
+  }[];
   readonly startedAt: string;
   /** Absent while running, or when the run was killed. */
   readonly endedAt?: string;

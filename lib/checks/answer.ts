@@ -1,0 +1,152 @@
+import { notApplicableReason } from "./applies.ts";
+import { Blocked, NotApplicable, RequestFailed, type CheckContext, type TargetSession } from "./context.ts";
+import type { CheckDefinition, Condition, RequestSpecification } from "./definition.ts";
+import { evaluate, type FactDocument, type Subject } from "./expectations.ts";
+import { documentFacts } from "./facts.ts";
+import { isObject } from "./select.ts";
+import { subjectOf } from "./subject.ts";
+import { substitute } from "./substitute.ts";
+import { judge, type Finding, type Verdict } from "./verdict.ts";
+
+/**
+ * A check in code, for what data cannot say: gives the findings, none meaning that all is as expected.
+ * It ends early by throwing NotApplicable or Blocked.
+ */
+export type Procedure = (
+  context: CheckContext,
+  parameters: Readonly<Record<string, unknown>>,
+) => Promise<readonly Finding[]>;
+
+/** Procedures by suite and name. */
+export type Procedures = Readonly<Record<string, Readonly<Record<string, Procedure>>>>;
+
+export interface Answer {
+  readonly verdict: Verdict;
+  /** Ids of the exchanges behind it, in order. */
+  readonly exchanges: readonly string[];
+  readonly startedAt: Date;
+  readonly durationMs: number;
+}
+
+/**
+ * Puts one check to one target. Never throws: what the server does becomes a finding, what the harness does wrong
+ * becomes the verdict `error`.
+ */
+export async function answerCheck(
+  check: CheckDefinition,
+  session: TargetSession,
+  procedures: Procedures,
+): Promise<Answer> {
+  const startedAt = new Date();
+  const started = performance.now();
+  const exchanges: string[] = [];
+  const verdict = await verdictOf(check, session, session.context(exchanges), procedures);
+  return { verdict, exchanges, startedAt, durationMs: Math.round(performance.now() - started) };
+}
+
+async function verdictOf(
+  check: CheckDefinition,
+  session: TargetSession,
+  context: CheckContext,
+  procedures: Procedures,
+): Promise<Verdict> {
+  const reason = notApplicableReason(check.applies, session.target);
+  if (reason !== undefined) return { status: "not-applicable", reason };
+  try {
+    return judge(check.level, await findingsOf(check, context, procedures));
+  } catch (error) {
+    if (error instanceof NotApplicable) return { status: "not-applicable", reason: error.message };
+    if (error instanceof RequestFailed) return judge(check.level, [error.finding()]);
+    if (error instanceof Blocked) {
+      // The check that explains a missing fact is the one place where the cause is a finding of its own.
+      if (error.by === check.id && error.findings.length > 0) return judge(check.level, error.findings);
+      return error.by === undefined || error.by === check.id
+        ? { status: "blocked", reason: error.message }
+        : { status: "blocked", reason: error.message, by: error.by };
+    }
+    return {
+      status: "error",
+      reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+    };
+  }
+}
+
+async function findingsOf(
+  check: CheckDefinition,
+  context: CheckContext,
+  procedures: Procedures,
+): Promise<readonly Finding[]> {
+  const factDocument: FactDocument = async (name) => (await factSubject(context, name)).json;
+  for (const condition of check.when) {
+    if (!(await holds(condition, check, context, factDocument))) throw new NotApplicable(condition.otherwise);
+  }
+  const findings: Finding[] = [];
+  if (check.expect.length > 0) {
+    const subject = await subjectOfCheck(check, context);
+    for (const expectation of substitute(check.expect, context.variables)) {
+      findings.push(...(await evaluate(expectation, subject, factDocument)));
+    }
+  }
+  if (check.procedure !== undefined) {
+    const procedure = procedures[check.suite]?.[check.procedure];
+    if (procedure === undefined)
+      throw new Error(`suite ${check.suite} has no procedure ${check.procedure} (${check.source})`);
+    findings.push(...(await procedure(context, substitute(check.with, context.variables))));
+  }
+  return findings;
+}
+
+async function holds(
+  condition: Condition,
+  check: CheckDefinition,
+  context: CheckContext,
+  factDocument: FactDocument,
+): Promise<boolean> {
+  const { fact, otherwise: _, ...expectation } = condition;
+  const name = fact ?? check.given;
+  if (name === undefined) throw new Error(`a condition of ${check.id} names no fact (${check.source})`);
+  const subject = await factSubject(context, name);
+  return (await evaluate(substitute(expectation, context.variables), subject, factDocument)).length === 0;
+}
+
+async function factSubject(context: CheckContext, name: string): Promise<Subject> {
+  const fact = documentFacts[name];
+  if (fact === undefined) throw new Error(`there is no fact ${name}`);
+  return await context.fact(fact);
+}
+
+async function subjectOfCheck(check: CheckDefinition, context: CheckContext): Promise<Subject> {
+  if (check.request !== undefined) {
+    const request = substitute(check.request, context.variables);
+    return subjectOf("the response", await context.send(buildRequest(request, check)));
+  }
+  if (check.given === undefined)
+    throw new Error(`${check.id} has neither request nor given (${check.source})`);
+  return await factSubject(context, check.given);
+}
+
+function buildRequest(specification: RequestSpecification, check: CheckDefinition) {
+  const { get, post, options, head, accept, headers, form, json, redirect } = specification;
+  const url = get ?? post ?? options ?? head ?? "";
+  const unresolved = /\{[A-Za-z.]+\}/.exec(url)?.[0];
+  if (unresolved !== undefined) {
+    throw new NotApplicable(`the configuration of this target does not give ${unresolved}`);
+  }
+  const method =
+    get !== undefined ? "GET" : post !== undefined ? "POST" : options !== undefined ? "OPTIONS" : "HEAD";
+  const sent = {
+    ...(accept === undefined ? {} : { accept }),
+    ...(json === undefined ? {} : { "content-type": "application/json" }),
+    ...headers,
+  };
+  const body =
+    form !== undefined ? new URLSearchParams(form) : isObject(json) ? JSON.stringify(json) : undefined;
+  return {
+    method,
+    url,
+    headers: sent,
+    purpose: check.title,
+    ...(body === undefined ? {} : { body }),
+    ...(redirect === undefined ? {} : { redirect }),
+  } as const;
+}

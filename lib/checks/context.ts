@@ -1,0 +1,178 @@
+import type { Target } from "../config/targets.ts";
+import type { HttpClient, HttpRequest, HttpResponse, HttpFailure } from "../http/types.ts";
+import type { Variables } from "./substitute.ts";
+import type { Finding } from "./verdict.ts";
+
+/** Ends a check with *not applicable*. */
+export class NotApplicable extends Error {
+  override readonly name = "NotApplicable";
+}
+
+/** Ends a check with *blocked*: something it needs could not be had. */
+export class Blocked extends Error {
+  override readonly name = "Blocked";
+  /** The check that explains why. */
+  readonly by: string | undefined;
+  /** What that check would find, so that it can say so itself. */
+  readonly findings: readonly Finding[];
+
+  constructor(reason: string, by?: string, findings: readonly Finding[] = []) {
+    super(reason);
+    this.by = by;
+    this.findings = findings;
+  }
+}
+
+/** A request that got no usable response. Uncaught in a check it becomes the finding `http.<code>`. */
+export class RequestFailed extends Error {
+  override readonly name = "RequestFailed";
+  readonly failure: HttpFailure;
+  readonly exchange: string;
+
+  constructor(failure: HttpFailure, exchange: string) {
+    super(failure.message);
+    this.failure = failure;
+    this.exchange = exchange;
+  }
+
+  /** The finding that says so. */
+  finding(expected = "a response"): Finding {
+    return {
+      code: `http.${this.failure.code}`,
+      expected,
+      actual: this.failure.message,
+      exchange: this.exchange,
+    };
+  }
+}
+
+/** Something known about a target, obtained on first demand and remembered for the run. */
+export interface Fact<T> {
+  readonly name: string;
+  /** The check that explains why the fact could not be had. */
+  readonly explainedBy: string;
+  provide(context: CheckContext): Promise<T>;
+}
+
+/** What a check, or a fact, has in hand while it works. Everything it sends becomes its evidence. */
+export interface CheckContext {
+  readonly target: Target;
+  /** Placeholders for check data: `base`, `origin`, `uuid`, `unknownTenant` … */
+  readonly variables: Variables;
+  /** PEM of private certificate authorities to trust. */
+  readonly certificateAuthority: string | undefined;
+  /**
+   * Sends a request and gives the response.
+   *
+   * @throws RequestFailed when there was none
+   */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * A fact of the target.
+   *
+   * @throws Blocked when it cannot be had
+   */
+  fact<T>(fact: Fact<T>): Promise<T>;
+}
+
+/** A target under test with what is already known about it. */
+export interface TargetSession {
+  readonly target: Target;
+  /** A context that gathers the exchanges of one check in `exchanges`. */
+  context(exchanges: string[]): CheckContext;
+}
+
+/** A tenant id that nobody has: the version-4 form, made of nothing. */
+const UNKNOWN_TENANT = "00000000-0000-4000-8000-000000000000";
+
+/**
+ * Opens a session: facts are pulled once, whoever asks first, and shared by all checks on the target.
+ *
+ * @param http the recording client; the session does not close it
+ */
+export function openSession(target: Target, http: HttpClient, certificateAuthority?: string): TargetSession {
+  const known = new Map<
+    string,
+    Promise<{ readonly value: unknown; readonly exchanges: readonly string[] }>
+  >();
+  const variables = variablesOf(target);
+
+  const pull = async <T>(fact: Fact<T>, exchanges: string[]): Promise<T> => {
+    let pending = known.get(fact.name);
+    if (pending === undefined) {
+      const own: string[] = [];
+      pending = fact.provide(context(own)).then(
+        (value) => ({ value, exchanges: own }),
+        (error: unknown) => {
+          throw new Unavailable(error, own);
+        },
+      );
+      // Whoever pulls it handles the rejection; the remembered promise itself must not count as unhandled.
+      pending.catch(() => undefined);
+      known.set(fact.name, pending);
+    }
+    try {
+      const { value, exchanges: behind } = await pending;
+      addAll(exchanges, behind);
+      return value as T;
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      addAll(exchanges, error.exchanges);
+      throw unavailable(fact, error.reason);
+    }
+  };
+
+  const context = (exchanges: string[]): CheckContext => ({
+    target,
+    variables,
+    certificateAuthority,
+    fact: (fact) => pull(fact, exchanges),
+    async send(request) {
+      const outcome = await http.send(request);
+      addAll(exchanges, outcome.exchanges);
+      if (outcome.kind === "failure") throw new RequestFailed(outcome.failure, outcome.exchange);
+      return outcome;
+    },
+  });
+  return { target, context };
+}
+
+/** Why a fact could not be had, with the exchanges that show it. */
+class Unavailable extends Error {
+  readonly reason: unknown;
+  readonly exchanges: readonly string[];
+
+  constructor(reason: unknown, exchanges: readonly string[]) {
+    super("fact unavailable");
+    this.reason = reason;
+    this.exchanges = exchanges;
+  }
+}
+
+function unavailable(fact: Fact<unknown>, reason: unknown): unknown {
+  if (reason instanceof RequestFailed) {
+    return new Blocked(`the ${fact.name} could not be had: ${reason.message}`, fact.explainedBy, [
+      reason.finding(),
+    ]);
+  }
+  return reason;
+}
+
+function addAll(to: string[], from: readonly string[]): void {
+  for (const id of from) if (!to.includes(id)) to.push(id);
+}
+
+function variablesOf(target: Target): Variables {
+  return {
+    base: target.base,
+    origin: new URL(target.base).origin,
+    unknownTenant: UNKNOWN_TENANT,
+    ...(target.uuid === undefined ? {} : { uuid: target.uuid }),
+    ...(target.otherTenant === undefined ? {} : { otherTenant: target.otherTenant }),
+    ...(target.authorizationBase === undefined ? {} : { authorizationBase: target.authorizationBase }),
+    ...(target.baseOf === undefined ? {} : { unknownBase: target.baseOf(UNKNOWN_TENANT) }),
+    ...(target.baseOf === undefined || target.otherTenant === undefined
+      ? {}
+      : { otherBase: target.baseOf(target.otherTenant) }),
+  };
+}

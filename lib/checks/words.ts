@@ -1,0 +1,37 @@
+import type { Finding, Verdict } from "./verdict.ts";
+
+const LONGEST = 200;
+
+/** A value as people see it in a sentence: JSON, bounded. */
+export function preview(value: unknown): string {
+  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing");
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length} characters)` : text;
+}
+
+/** The sentence of a finding: what was expected, what was seen, where. */
+export function formatFinding(finding: Finding): string {
+  const place = finding.location === undefined || finding.location === "" ? "" : ` (at ${finding.location})`;
+  return `Expected ${finding.expected}; saw ${finding.actual}${place}.`;
+}
+
+/** The one sentence of a verdict. */
+export function formatVerdict(title: string, verdict: Verdict): string {
+  switch (verdict.status) {
+    case "pass":
+      return `As expected: ${title}.${verdict.note === undefined ? "" : ` ${verdict.note}`}`;
+    case "fail":
+    case "warn":
+    case "info": {
+      const [first] = verdict.findings;
+      const more = verdict.findings.length - 1;
+      const rest = more <= 0 ? "" : ` And ${more} more finding${more === 1 ? "" : "s"}.`;
+      return first === undefined ? `Not as expected: ${title}.` : `${formatFinding(first)}${rest}`;
+    }
+    case "blocked":
+      return `Could not be asked: ${verdict.reason}${verdict.by === undefined ? "" : ` (see ${verdict.by})`}.`;
+    case "not-applicable":
+      return `Not applicable: ${verdict.reason}.`;
+    case "error":
+      return `The harness itself failed: ${verdict.reason}.`;
+  }
+}

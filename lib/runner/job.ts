@@ -1,0 +1,21 @@
+import type { EvidenceMode } from "../config/load.ts";
+import type { SandboxPlace, TargetSelection } from "../config/targets.ts";
+import type { CheckSelection } from "./plan.ts";
+
+/** All that the worker needs to do a run; it can be cloned into it. */
+export interface Job {
+  readonly run: string;
+  readonly configDirectory?: string;
+  readonly targets: TargetSelection;
+  readonly checks: CheckSelection;
+  readonly sandbox?: SandboxPlace;
+  readonly evidence: EvidenceMode;
+  /** Results directory, absolute. */
+  readonly out: string;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    careconnectJob: Job;
+  }
+}

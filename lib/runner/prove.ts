@@ -1,0 +1,283 @@
+import type { Configuration } from "../config/load.ts";
+import { resolveTargets, type SandboxPlace, type Target } from "../config/targets.ts";
+import { answerCheck, type Answer, type Procedures } from "../checks/answer.ts";
+import { openSession, type TargetSession } from "../checks/context.ts";
+import type { CheckDefinition, Proof, SuiteDefinition } from "../checks/definition.ts";
+import type { Level, Status } from "../checks/verdict.ts";
+import { formatVerdict } from "../checks/words.ts";
+import { createHttpClient } from "../http/client.ts";
+import type { HttpClient } from "../http/types.ts";
+import { createVault } from "../http/vault.ts";
+import { notApplicableReason } from "../checks/applies.ts";
+import { registerSecrets } from "./secrets.ts";
+
+/** A started sandbox; `lib/sandbox` gives them, the CLI passes it in. */
+export interface StartedSandbox extends SandboxPlace {
+  close(): Promise<void>;
+}
+
+export type StartSandbox = (options: {
+  readonly faults: readonly string[];
+  readonly tls: boolean;
+}) => Promise<StartedSandbox>;
+
+export interface ProveOptions {
+  readonly configuration: Configuration;
+  /** Tenant whose `sandbox` environment has every API of the sandbox. */
+  readonly tenant: string;
+  readonly environment: string;
+  readonly suites: readonly SuiteDefinition[];
+  readonly procedures: Procedures;
+  readonly startSandbox: StartSandbox;
+  /** How many sandboxes may run at once. */
+  readonly concurrency: number;
+  /** Called as each check is decided. */
+  readonly onProof?: (proof: CheckProof) => void;
+}
+
+/** How a check answered under one fault. */
+export interface FaultProof {
+  readonly fault: string;
+  readonly finding: string;
+  readonly proven: boolean;
+  /** What happened instead, when it is not proven. */
+  readonly problem?: string;
+  /** The sentence that a user would read. */
+  readonly says?: string;
+  /** Checks of the same suite that this fault trips too. */
+  readonly alsoTrips: readonly string[];
+}
+
+export interface CheckProof {
+  readonly check: string;
+  readonly level: Level;
+  readonly proven: boolean;
+  /** Verdicts on the conformant sandbox, by API. */
+  readonly conformant: Readonly<Record<string, Status>>;
+  /** Why the conformant sandbox does not pass, when it does not. */
+  readonly problems: readonly string[];
+  readonly faults: readonly FaultProof[];
+}
+
+const BY_LEVEL: Readonly<Record<Level, Status>> = { SHALL: "fail", SHOULD: "warn", MAY: "info" };
+
+/** A sandbox with sessions on its targets. */
+interface Bench {
+  readonly targets: readonly Target[];
+  session(target: Target): TargetSession;
+  close(): Promise<void>;
+}
+
+/**
+ * Proves every check both ways: on the conformant sandbox it passes (or is not applicable, with a reason), and on a
+ * sandbox with the one fault it exists for it fails, warns or informs with the declared finding.
+ */
+export async function proveChecks(options: ProveOptions): Promise<readonly CheckProof[]> {
+  const baselines = await answerConformant(options);
+  const proofs: CheckProof[] = [];
+  const work = options.suites.flatMap((suite) => suite.checks.map((check) => ({ suite, check })));
+  await each(work, options.concurrency, async ({ suite, check }) => {
+    const proof = await proveCheck(options, suite, check, baselines);
+    proofs.push(proof);
+    options.onProof?.(proof);
+  });
+  const order = new Map(work.map(({ check }, index) => [check.id, index]));
+  return proofs.toSorted((a, b) => (order.get(a.check) ?? 0) - (order.get(b.check) ?? 0));
+}
+
+type Baselines = ReadonlyMap<string, ReadonlyMap<string, Answer>>;
+
+async function answerConformant(options: ProveOptions): Promise<Baselines> {
+  const baselines = new Map<string, Map<string, Answer>>();
+  const kinds = [false, true].filter((tls) =>
+    options.suites.some((suite) => suite.checks.some((check) => (check.sandbox?.tls === true) === tls)),
+  );
+  for (const tls of kinds) {
+    const bench = await openBench(options, [], tls);
+    try {
+      for (const suite of options.suites) {
+        const checks = suite.checks.filter((check) => (check.sandbox?.tls === true) === tls);
+        for (const target of bench.targets) {
+          if (notApplicableReason(suite.applies, target) !== undefined) continue;
+          const session = bench.session(target);
+          await each(checks, 16, async (check) => {
+            const answers = baselines.get(check.id) ?? new Map<string, Answer>();
+            baselines.set(check.id, answers);
+            answers.set(target.api, await answerCheck(check, session, options.procedures));
+          });
+        }
+      }
+    } finally {
+      await bench.close();
+    }
+  }
+  return baselines;
+}
+
+async function proveCheck(
+  options: ProveOptions,
+  suite: SuiteDefinition,
+  check: CheckDefinition,
+  baselines: Baselines,
+): Promise<CheckProof> {
+  const answers = baselines.get(check.id) ?? new Map<string, Answer>();
+  const conformant = Object.fromEntries([...answers].map(([api, { verdict }]) => [api, verdict.status]));
+  const problems = [...answers]
+    .filter(([, { verdict }]) => verdict.status !== "pass" && verdict.status !== "not-applicable")
+    .map(
+      ([api, { verdict }]) =>
+        `${api}: ${verdict.status} on the conformant sandbox: ${formatVerdict(check.title, verdict)}`,
+    );
+  const api = [...answers].find(([, { verdict }]) => verdict.status === "pass")?.[0];
+  if (api === undefined && problems.length === 0)
+    problems.push("it is not applicable to any API of the sandbox");
+  const faults: FaultProof[] = [];
+  for (const proof of check.proofs)
+    faults.push(await proveFault(options, suite, check, proof, api, baselines));
+  return {
+    check: check.id,
+    level: check.level,
+    proven: problems.length === 0 && faults.length > 0 && faults.every((fault) => fault.proven),
+    conformant,
+    problems,
+    faults,
+  };
+}
+
+async function proveFault(
+  options: ProveOptions,
+  suite: SuiteDefinition,
+  check: CheckDefinition,
+  proof: Proof,
+  api: string | undefined,
+  baselines: Baselines,
+): Promise<FaultProof> {
+  const base = { fault: proof.id, finding: proof.finding };
+  if (api === undefined)
+    return { ...base, proven: false, problem: "no API on which it passes to start from", alsoTrips: [] };
+  let bench: Bench;
+  try {
+    bench = await openBench(options, [proof.id], check.sandbox?.tls === true);
+  } catch (error) {
+    return {
+      ...base,
+      proven: false,
+      problem: error instanceof Error ? error.message : String(error),
+      alsoTrips: [],
+    };
+  }
+  try {
+    const target = bench.targets.find((one) => one.api === api);
+    if (target === undefined) throw new Error(`the sandbox has no ${api}`);
+    const session = bench.session(target);
+    // Alone first: any single check must be able to run without the others.
+    const { verdict } = await answerCheck(check, session, options.procedures);
+    const says = formatVerdict(check.title, verdict);
+    const alsoTrips = await tripped(options, suite, check, session, api, baselines);
+    const wanted = BY_LEVEL[check.level];
+    const codes = "findings" in verdict ? verdict.findings.map((finding) => finding.code) : [];
+    if (verdict.status !== wanted) {
+      return {
+        ...base,
+        proven: false,
+        problem: `expected ${wanted}, got ${verdict.status}: ${says}`,
+        says,
+        alsoTrips,
+      };
+    }
+    if (!codes.includes(proof.finding)) {
+      return {
+        ...base,
+        proven: false,
+        problem: `expected the finding ${proof.finding}, got ${codes.join(", ")}`,
+        says,
+        alsoTrips,
+      };
+    }
+    return { ...base, proven: true, says, alsoTrips };
+  } finally {
+    await bench.close();
+  }
+}
+
+/** Other checks of the suite whose verdict the fault changes for the worse. */
+async function tripped(
+  options: ProveOptions,
+  suite: SuiteDefinition,
+  check: CheckDefinition,
+  session: TargetSession,
+  api: string,
+  baselines: Baselines,
+): Promise<readonly string[]> {
+  const others = suite.checks.filter(
+    (other) =>
+      other.id !== check.id &&
+      (other.sandbox?.tls === true) === (check.sandbox?.tls === true) &&
+      baselines.get(other.id)?.get(api)?.verdict.status === "pass",
+  );
+  const found: string[] = [];
+  await each(others, 16, async (other) => {
+    const { verdict } = await answerCheck(other, session, options.procedures);
+    if (verdict.status === "fail" || verdict.status === "warn" || verdict.status === "info")
+      found.push(other.id);
+  });
+  return found.toSorted();
+}
+
+async function openBench(options: ProveOptions, faults: readonly string[], tls: boolean): Promise<Bench> {
+  const sandbox = await options.startSandbox({ faults, tls });
+  let http: HttpClient | undefined;
+  try {
+    const selection = { tenant: options.tenant, environment: options.environment, apis: [] };
+    const resolved = resolveTargets(options.configuration, selection, process.env, sandbox);
+    const vault = createVault();
+    registerSecrets(vault, resolved.targets);
+    // Short bounds: a fault that makes the sandbox hang must not make the proof hang.
+    const client = createHttpClient({
+      vault,
+      record: () => undefined,
+      ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
+      limits: {
+        connectMs: 2000,
+        headersMs: 2000,
+        bodyIdleMs: 2000,
+        exchangeMs: 5000,
+        totalMs: 8000,
+        retryDelayMs: 5,
+        retryWaitMs: 20,
+      },
+    });
+    http = client;
+    const sessions = new Map<string, TargetSession>();
+    return {
+      targets: resolved.targets,
+      session(target) {
+        const session =
+          sessions.get(target.api) ?? openSession(target, client, resolved.certificateAuthority);
+        sessions.set(target.api, session);
+        return session;
+      },
+      async close() {
+        await client.close();
+        await sandbox.close();
+      },
+    };
+  } catch (error) {
+    await http?.close();
+    await sandbox.close();
+    throw error;
+  }
+}
+
+/** Runs work on every member, so many at a time. */
+async function each<T>(
+  members: readonly T[],
+  concurrency: number,
+  work: (member: T) => Promise<void>,
+): Promise<void> {
+  const queue = members.values();
+  const lane = async () => {
+    for (const member of queue) await work(member);
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, members.length) }, lane));
+}

@@ -1,0 +1,213 @@
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createVitest, type Reporter } from "vitest/node";
+import type { Configuration, EvidenceMode } from "../config/load.ts";
+import { ownPackage } from "../config/package.ts";
+import {
+  resolveTargets,
+  type ResolvedTargets,
+  type SandboxPlace,
+  type TargetSelection,
+} from "../config/targets.ts";
+import { loadSuites } from "../checks/load.ts";
+import type { CheckResult, RunDescription } from "../checks/results.ts";
+import type { Job } from "./job.ts";
+import { planRun, type CheckSelection, type Plan } from "./plan.ts";
+import { createProgress, noCounts, type ProgressOutput } from "./progress.ts";
+
+export interface RunOptions {
+  readonly configuration: Configuration;
+  readonly configDirectory?: string;
+  readonly targets: TargetSelection;
+  readonly checks: CheckSelection;
+  readonly sandbox?: SandboxPlace;
+  /** Results directory; made when it is not there. Results of an earlier run in it are replaced. */
+  readonly out: string;
+  /** How many checks may be under way at once. */
+  readonly concurrency: number;
+  readonly evidence?: EvidenceMode;
+  readonly failOn: "fail" | "warn";
+  readonly reproduce: string;
+  readonly progress: ProgressOutput;
+  /** Reporters that get each result as it falls, such as Allure's. */
+  readonly reporters: (out: string) => readonly Reporter[];
+  /** Ends the run early; what has a verdict keeps it. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunOutcome {
+  readonly description: RunDescription;
+  readonly results: readonly CheckResult[];
+}
+
+/** What an earlier run of the same output directory left, apart from its history. */
+const REPLACED = ["results.ndjson", "run.json", "evidence", "allure-results"];
+
+/**
+ * Runs checks against the targets of one tenant in one environment, and writes `run.json`, `results.ndjson` and
+ * evidence as verdicts fall.
+ *
+ * @throws ConfigurationError before anything is written
+ */
+export async function runChecks(options: RunOptions): Promise<RunOutcome> {
+  const resolved = resolveTargets(options.configuration, options.targets, process.env, options.sandbox);
+  const plan = planRun(resolved.targets, loadSuites(), options.checks);
+  const planned = plan.planned.reduce((sum, part) => sum + part.checks.length, 0);
+  const out = resolve(options.out);
+  mkdirSync(out, { recursive: true });
+  for (const name of REPLACED) rmSync(join(out, name), { recursive: true, force: true });
+  writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
+
+  const evidence = options.evidence ?? resolved.evidence;
+  const begun = describeRun(options, resolved, plan, planned, evidence);
+  writeRun(out, begun);
+  const progress = createProgress(planned, options.progress);
+  const job: Job = {
+    run: begun.run,
+    ...(options.configDirectory === undefined ? {} : { configDirectory: options.configDirectory }),
+    targets: options.targets,
+    checks: options.checks,
+    ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }),
+    evidence,
+    out,
+  };
+  if (planned > 0) await drive(job, options, [progress, ...options.reporters(out)]);
+  const complete = progress.results.length === planned && options.signal?.aborted !== true;
+  const description: RunDescription = {
+    ...begun,
+    state: complete ? "complete" : "interrupted",
+    endedAt: new Date().toISOString(),
+    counts: { ...progress.counts },
+  };
+  writeRun(out, description);
+  return { description, results: progress.results };
+}
+
+async function drive(job: Job, options: RunOptions, reporters: readonly Reporter[]): Promise<void> {
+  const root = entryFolder();
+  const vitest = await createVitest(
+    "test",
+    {
+      root,
+      dir: root,
+      config: false,
+      watch: false,
+      include: ["lib/runner/suite-entry.js"],
+      exclude: [],
+      cache: false,
+      pool: "threads",
+      isolate: false,
+      maxWorkers: 1,
+      fileParallelism: false,
+      maxConcurrency: options.concurrency,
+      testTimeout: 0,
+      hookTimeout: 0,
+      teardownTimeout: 5000,
+      passWithNoTests: true,
+      reporters: [...reporters],
+      provide: { careconnectJob: job },
+    },
+    // Vite must write nowhere but below the results: the package may be installed read-only.
+    { cacheDir: join(job.out, ".vite"), logLevel: "silent", configFile: false, envDir: false } as object,
+  );
+  const stop = () => void vitest.cancelCurrentRun("keyboard-input");
+  options.signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const { testModules, unhandledErrors } = await vitest.start();
+    const problem = [...testModules.flatMap((module) => module.errors()), ...unhandledErrors][0];
+    if (problem !== undefined && options.signal?.aborted !== true) throw new RunFailed(problem);
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+    await vitest.close();
+    rmSync(join(job.out, ".vite"), { recursive: true, force: true });
+  }
+}
+
+/** The run could not be completed, through no verdict of any check. */
+export class RunFailed extends Error {
+  override readonly name = "RunFailed";
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+function messageOf(cause: unknown): string {
+  const message = (cause as { message?: unknown } | null)?.message;
+  return typeof message === "string" ? message : String(cause);
+}
+
+/** The compiled package: vitest finds tests only below its root, and not below an installed package's sources. */
+function entryFolder(): string {
+  const folder = join(ownPackage().root, "dist");
+  if (!existsSync(join(folder, "lib", "runner", "suite-entry.js"))) {
+    throw new Error("the package is not built: run `npm run build` first");
+  }
+  return folder;
+}
+
+function describeRun(
+  options: RunOptions,
+  resolved: ResolvedTargets,
+  plan: Plan,
+  planned: number,
+  evidence: EvidenceMode,
+): RunDescription {
+  const { name, version } = ownPackage();
+  return {
+    schema: 1,
+    run: randomUUID(),
+    tenant: resolved.tenant.id,
+    tenantName: resolved.tenant.value.name,
+    environment: options.targets.environment,
+    targets: resolved.targets.map(({ api, title, base }) => ({ api, title, base })),
+    selection: { apis: options.targets.apis, suites: options.checks.suites, checks: options.checks.checks },
+    notAsked: plan.notAsked,
+    startedAt: new Date().toISOString(),
+    state: "running",
+    planned,
+    counts: noCounts(),
+    evidence,
+    failOn: options.failOn,
+    harness: { name, version, node: process.version },
+    digests: digests(options.configuration, resolved.tenant.id),
+    reproduce: options.reproduce,
+  };
+}
+
+/** Checksums of what verdicts rest on. Secrets are not in these files: configuration only refers to them. */
+function digests(configuration: Configuration, tenant: string): Readonly<Record<string, string>> {
+  const { root } = ownPackage();
+  const suites = [...new Set(loadSuites().map((suite) => `suites/${suite.id}/checks.yaml`))];
+  const packs = ["fhir-r4-4.0.1", "us-core-6.1.0"].map((pack) => `profiles/${pack}/manifest.json`);
+  const files = [
+    ...configuration.files(tenant).map(
+      (path) =>
+        [
+          `config/${path
+            .split(/[\\/]/)
+            .slice(-2)
+            .join("/")
+            .replace(/^.*config\//, "")}`,
+          path,
+        ] as const,
+    ),
+    ...[...suites, ...packs].map((name) => [name, join(root, name)] as const),
+  ];
+  return Object.fromEntries(
+    files
+      .filter(([, path]) => existsSync(path))
+      .map(([name, path]) => [
+        name,
+        `sha256:${createHash("sha256").update(readFileSync(path)).digest("hex")}`,
+      ]),
+  );
+}
+
+/** Replaces `run.json` in one step, so that a reader never sees half of it. */
+export function writeRun(out: string, description: RunDescription): void {
+  const path = join(out, "run.json");
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
+}

@@ -1,0 +1,67 @@
+/**
+ * What vitest runs: one test per planned check, all in one worker, so that the facts of a target are shared.
+ * It is started by `run.ts` and gets its job from there.
+ */
+import { afterAll, describe, inject, test } from "vitest";
+import { procedures } from "../../suites/index.ts";
+import { answerCheck } from "../checks/answer.ts";
+import { openSession } from "../checks/context.ts";
+import { loadSuites } from "../checks/load.ts";
+import type { CheckResult } from "../checks/results.ts";
+import { loadConfiguration } from "../config/load.ts";
+import { resolveTargets } from "../config/targets.ts";
+import { createHttpClient } from "../http/client.ts";
+import { createVault } from "../http/vault.ts";
+import { planRun } from "./plan.ts";
+import { openRecorder, resultOf } from "./record.ts";
+import { registerSecrets } from "./secrets.ts";
+
+declare module "vitest" {
+  interface TaskMeta {
+    careconnect?: CheckResult;
+  }
+}
+
+const job = inject("careconnectJob");
+const resolved = resolveTargets(
+  loadConfiguration(job.configDirectory),
+  job.targets,
+  process.env,
+  job.sandbox,
+);
+const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
+const vault = createVault();
+registerSecrets(vault, resolved.targets);
+const recorder = openRecorder(job.out, job.evidence);
+const http = createHttpClient({
+  vault,
+  record: (exchange) => recorder.exchange(exchange),
+  ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
+});
+
+afterAll(async () => {
+  await http.close();
+});
+
+for (const target of resolved.targets) {
+  const session = openSession(target, http, resolved.certificateAuthority);
+  for (const { suite, checks } of planned.filter((part) => part.target.api === target.api)) {
+    describe.concurrent(`${target.api} › ${suite.title}`, () => {
+      for (const check of checks) {
+        test(check.id, async (context) => {
+          const answer = await answerCheck(check, session, procedures);
+          const result = resultOf(job.run, target, check, answer, vault);
+          recorder.result(result);
+          context.task.meta.careconnect = result;
+          if (result.status === "fail" || result.status === "error") throw new Unmet(result.summary);
+          if (result.status === "blocked" || result.status === "not-applicable") context.skip(result.reason);
+        });
+      }
+    });
+  }
+}
+
+/** Tells vitest of a check that failed; the verdict itself is in the task's meta. */
+class Unmet extends Error {
+  override readonly name = "Unmet";
+}

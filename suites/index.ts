@@ -1,0 +1,7 @@
+import type { Procedures } from "../lib/checks/answer.ts";
+import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
+
+/** The procedures of every suite, by suite and name. */
+export const procedures: Procedures = {
+  "smart-configuration": smartConfiguration,
+};
