@@ -160,3 +160,22 @@ export function resolveRequirement(
   }
   return { id: reference, url: requirement.url, conformance: requirement.conformance };
 }
+
+/** What checks may name, as `<catalogue>#<id>`, with what results and reports carry of it. */
+export type RequirementIndex = ReadonlyMap<string, RequirementReference>;
+
+/**
+ * Every requirement of every catalogue of the package, by reference.
+ *
+ * @throws ConfigurationError as {@link loadCatalogues}
+ */
+export function loadRequirements(): RequirementIndex {
+  const index = new Map<string, RequirementReference>();
+  for (const catalogue of loadCatalogues().values()) {
+    for (const { id, url, conformance } of catalogue.requirements) {
+      const reference = `${catalogue.id}#${id}`;
+      index.set(reference, { id: reference, url, conformance });
+    }
+  }
+  return index;
+}
