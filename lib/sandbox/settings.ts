@@ -1,0 +1,51 @@
+import type { Json } from "./json.ts";
+
+/** How a sandbox is set up where a fault may differ; the conformant values. */
+export interface Settings {
+  /** Lowest and highest TLS version of the https listener. */
+  tlsMinimum: string;
+  tlsMaximum: string;
+  /** The listener's certificate. */
+  certificate: "valid" | "expired" | "other-host" | "self-signed";
+  /** Seconds. */
+  accessTokenLifetime: number;
+  authorizationCodeLifetime: number;
+  refreshTokenLifetime: number;
+  idTokenLifetime: number;
+  rotateRefreshTokens: boolean;
+  requirePkce: boolean;
+  /** Longest time ahead of now that a client assertion may expire, in seconds. */
+  assertionLifetime: number;
+  /** Differs from the machine's clock by so many seconds. */
+  clockOffset: number;
+}
+
+const CONFORMANT: Settings = {
+  tlsMinimum: "TLSv1.2",
+  tlsMaximum: "TLSv1.3",
+  certificate: "valid",
+  accessTokenLifetime: 300,
+  authorizationCodeLifetime: 60,
+  refreshTokenLifetime: 86_400,
+  idTokenLifetime: 300,
+  rotateRefreshTokens: true,
+  requirePkce: true,
+  assertionLifetime: 300,
+  clockOffset: 0,
+};
+
+/**
+ * The settings of a sandbox, some of them changed.
+ *
+ * @throws Error for a setting that does not exist or a value of another type
+ */
+export function settle(changes: readonly { readonly setting: string; readonly value: Json }[]): Settings {
+  const settings: Settings = { ...CONFORMANT };
+  for (const { setting, value } of changes) {
+    const standard = (CONFORMANT as unknown as Record<string, Json>)[setting];
+    if (standard === undefined) throw new Error(`There is no setting "${setting}".`);
+    if (typeof standard !== typeof value) throw new Error(`The setting ${setting} is a ${typeof standard}.`);
+    Object.assign(settings, { [setting]: value });
+  }
+  return settings;
+}
