@@ -58,6 +58,23 @@ export function planRun(
   return { planned, notAsked };
 }
 
+/** The suites that are selected, with their selected checks; suites without any are left out. */
+export function selectChecks(
+  suites: readonly SuiteDefinition[],
+  selection: CheckSelection,
+): readonly SuiteDefinition[] {
+  const patterns = selection.checks.map(patternOf);
+  return suites
+    .filter((suite) => selection.suites.length === 0 || selection.suites.includes(suite.id))
+    .map((suite) => ({
+      ...suite,
+      checks: suite.checks.filter(
+        (check) => patterns.length === 0 || patterns.some((one) => one.test(check.id)),
+      ),
+    }))
+    .filter((suite) => suite.checks.length > 0);
+}
+
 /**
  * Makes sure that what was asked for exists, before anything is started or written.
  *

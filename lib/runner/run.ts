@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createVitest, type Reporter } from "vitest/node";
+import { ConfigurationError } from "../config/errors.ts";
 import type { Configuration, EvidenceMode } from "../config/load.ts";
 import { ownPackage } from "../config/package.ts";
 import {
@@ -54,6 +55,12 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   const resolved = resolveTargets(options.configuration, options.targets, process.env, options.sandbox);
   const plan = planRun(resolved.targets, loadSuites(), options.checks);
   const planned = plan.planned.reduce((sum, part) => sum + part.checks.length, 0);
+  if (planned === 0) {
+    const reasons = [
+      ...new Set(plan.notAsked.map(({ api, suite, reason }) => `${suite} at ${api}: ${reason}`)),
+    ];
+    throw new ConfigurationError(`nothing is selected to check (${reasons.join("; ")})`);
+  }
   const out = resolve(options.out);
   mkdirSync(out, { recursive: true });
   for (const name of REPLACED) rmSync(join(out, name), { recursive: true, force: true });
@@ -72,7 +79,7 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     evidence,
     out,
   };
-  if (planned > 0) await drive(job, options, [progress, ...options.reporters(out)]);
+  await drive(job, options, [progress, ...options.reporters(out)]);
   const complete = progress.results.length === planned && options.signal?.aborted !== true;
   const description: RunDescription = {
     ...begun,

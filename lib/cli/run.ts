@@ -1,0 +1,198 @@
+import type { Argv } from "yargs";
+import { join, resolve } from "node:path";
+import type { CheckResult, RunDescription } from "../checks/results.ts";
+import { EXIT } from "./exit-codes.ts";
+import { chosenOf, membersOf, printJson, wholeNumber, type Done } from "./options.ts";
+
+const FORMATS = ["allure", "junit", "github"] as const;
+
+interface RunArguments {
+  readonly tenant: string;
+  readonly environment: string;
+  readonly api?: readonly string[];
+  readonly suite?: readonly string[];
+  readonly check?: readonly string[];
+  readonly out?: string;
+  readonly concurrency: number;
+  readonly failOn: "fail" | "warn";
+  readonly format?: readonly string[];
+  readonly evidence?: "full" | "masked" | "none";
+  readonly config?: string;
+  readonly json: boolean;
+}
+
+/** `run`: checks one tenant in one environment. */
+export function runCommand(done: Done) {
+  return {
+    command: "run",
+    describe: "Check a tenant and write its report",
+    builder: (yargs: Argv) =>
+      yargs.options({
+        tenant: {
+          type: "string",
+          demandOption: true,
+          requiresArg: true,
+          describe: "Tenant: a file of config/tenants",
+        },
+        environment: {
+          type: "string",
+          demandOption: true,
+          requiresArg: true,
+          describe: "production, preview or sandbox",
+        },
+        api: { type: "string", array: true, requiresArg: true, describe: "Only this API (repeatable)" },
+        suite: { type: "string", array: true, requiresArg: true, describe: "Only this suite (repeatable)" },
+        check: {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "Only these checks; * stands for anything (repeatable)",
+        },
+        out: {
+          type: "string",
+          requiresArg: true,
+          describe: "Results directory [reports/out/<environment>/<tenant>]",
+        },
+        concurrency: { type: "number", default: 8, requiresArg: true, describe: "Checks under way at once" },
+        "fail-on": {
+          choices: ["fail", "warn"] as const,
+          default: "fail" as const,
+          describe: "What makes the exit code 1",
+        },
+        format: {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "allure, junit, github [allure,junit]",
+        },
+        evidence: {
+          choices: ["full", "masked", "none"] as const,
+          describe: "How much of exchanges to keep [full in the sandbox, else masked]",
+        },
+        config: {
+          type: "string",
+          requiresArg: true,
+          describe: "Directory with tenants/*.yaml, in place of the package's config",
+        },
+        json: { type: "boolean", default: false, describe: "Print the outcome as JSON" },
+      }),
+    handler: async (args: RunArguments) => done(await run(args)),
+  };
+}
+
+async function run(args: RunArguments): Promise<number> {
+  const { loadConfiguration } = await import("../config/load.ts");
+  const { isEmbedded } = await import("../config/targets.ts");
+  const { loadSuites } = await import("../checks/load.ts");
+  const { checkSelection } = await import("../runner/plan.ts");
+  const { runChecks } = await import("../runner/run.ts");
+  const { standardProgress } = await import("../runner/progress.ts");
+
+  const formats = chosenOf("format", args.format ?? defaultFormats(), FORMATS);
+  const concurrency = wholeNumber("concurrency", args.concurrency, 1, 256);
+  const checks = { suites: membersOf(args.suite), checks: membersOf(args.check) };
+  const targets = { tenant: args.tenant, environment: args.environment, apis: membersOf(args.api) };
+  const configuration = loadConfiguration(args.config);
+  checkSelection(loadSuites(), checks);
+  configuration.tenant(targets.tenant);
+  const sandbox = isEmbedded(configuration, targets.environment) ? await startEmbedded() : undefined;
+
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(EXIT.incomplete);
+    stop.abort();
+    // What is under way may hang on a server; verdicts that have fallen are already on disk.
+    setTimeout(() => process.exit(EXIT.incomplete), 8000).unref();
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  try {
+    const out = resolve(args.out ?? join("reports", "out", args.environment, args.tenant));
+    const { createAllureReporter } = await import("../report/allure/reporter.ts");
+    const { description, results } = await runChecks({
+      configuration,
+      ...(args.config === undefined ? {} : { configDirectory: args.config }),
+      targets,
+      checks,
+      ...(sandbox === undefined ? {} : { sandbox }),
+      out,
+      concurrency,
+      ...(args.evidence === undefined ? {} : { evidence: args.evidence }),
+      failOn: args.failOn,
+      reproduce: reproduction(args),
+      progress: standardProgress(),
+      reporters: (directory) =>
+        formats.includes("allure") ? [createAllureReporter({ resultsDir: directory })] : [],
+      signal: stop.signal,
+    });
+    const { buildReports } = await import("../report/index.ts");
+    const { files } = await buildReports({ resultsDirs: [out], out, formats });
+    const exitCode = exitCodeOf(description, results);
+    if (args.json) printJson({ ...description, exitCode, files });
+    else process.stdout.write(summarize(description, results, files, out));
+    return exitCode;
+  } finally {
+    process.off("SIGTERM", onSignal);
+    process.off("SIGINT", onSignal);
+    await sandbox?.close();
+  }
+}
+
+function defaultFormats(): readonly string[] {
+  return process.env["GITHUB_ACTIONS"] === "true" ? FORMATS : ["allure", "junit"];
+}
+
+async function startEmbedded() {
+  const { startSandbox } = await import("../sandbox/index.ts");
+  const faults = membersOf([process.env["CARECONNECT_SANDBOX_FAULTS"] ?? ""]);
+  return await startSandbox({ faults: [...faults] });
+}
+
+/** The command that repeats the run, without what only concerns its output. */
+function reproduction(args: RunArguments): string {
+  const repeated = (option: string, values: readonly string[]) =>
+    values.map((value) => `--${option} ${quote(value)}`);
+  return [
+    "careconnect-conformance run",
+    `--tenant ${quote(args.tenant)}`,
+    `--environment ${quote(args.environment)}`,
+    ...repeated("api", membersOf(args.api)),
+    ...repeated("suite", membersOf(args.suite)),
+    ...repeated("check", membersOf(args.check)),
+    ...(args.failOn === "fail" ? [] : [`--fail-on ${args.failOn}`]),
+    ...(args.evidence === undefined ? [] : [`--evidence ${args.evidence}`]),
+  ].join(" ");
+}
+
+function quote(text: string): string {
+  return /^[\w.:/@-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/**
+ * A blocked SHALL counts as a failure: nobody knows whether the tenant conforms, so nobody may read it as a pass.
+ */
+function exitCodeOf(run: RunDescription, results: readonly CheckResult[]): number {
+  if (run.state !== "complete" || run.counts.error > 0) return EXIT.incomplete;
+  const blocked = results.some((result) => result.status === "blocked" && result.level === "SHALL");
+  if (run.counts.fail > 0 || blocked) return EXIT.failed;
+  return run.failOn === "warn" && run.counts.warn > 0 ? EXIT.failed : EXIT.passed;
+}
+
+function summarize(
+  run: RunDescription,
+  results: readonly CheckResult[],
+  files: readonly { kind: string; path: string }[],
+  out: string,
+): string {
+  const { counts } = run;
+  const lines = [
+    `${run.tenantName} · ${run.environment}: ${results.length} of ${run.planned} verdicts on ${run.targets.length} APIs`,
+    `  pass ${counts.pass}   fail ${counts.fail}   warn ${counts.warn}   info ${counts.info}   blocked ${counts.blocked}   not applicable ${counts["not-applicable"]}   error ${counts.error}`,
+    ...(run.state === "complete"
+      ? []
+      : ["  The run was interrupted: the verdicts that had fallen were kept."]),
+    ...files.map(({ kind, path }) => `  ${kind}: ${path}`),
+    `  results: ${out}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,66 @@
+import type { Argv } from "yargs";
+import { membersOf, printJson, wholeNumber, type Done } from "./options.ts";
+import { EXIT } from "./exit-codes.ts";
+
+interface SandboxArguments {
+  readonly port: number;
+  readonly fault?: readonly string[];
+  readonly seed: number;
+  readonly patients: number;
+  readonly tls: boolean;
+  readonly json: boolean;
+}
+
+/** `sandbox`: serves the reference CareConnect until it is stopped. */
+export function sandboxCommand(done: Done) {
+  return {
+    command: "sandbox",
+    describe: "Serve the sandbox, a reference CareConnect with faults to choose",
+    builder: (yargs: Argv) =>
+      yargs.options({
+        port: {
+          type: "number",
+          default: 0,
+          requiresArg: true,
+          describe: "Port on 127.0.0.1; 0 takes a free one",
+        },
+        fault: {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "A fault to have (see list faults; repeatable)",
+        },
+        seed: { type: "number", default: 1, requiresArg: true, describe: "Seed of the synthetic data" },
+        patients: { type: "number", default: 20, requiresArg: true, describe: "How many patients" },
+        tls: {
+          type: "boolean",
+          default: false,
+          describe: "Serve https, with a certificate of its own authority",
+        },
+        json: { type: "boolean", default: false, describe: "Print where it listens as JSON" },
+      }),
+    handler: async (args: SandboxArguments) => {
+      const { startSandbox } = await import("../sandbox/index.ts");
+      const sandbox = await startSandbox({
+        port: wholeNumber("port", args.port, 0, 65_535),
+        faults: [...membersOf(args.fault)],
+        seed: wholeNumber("seed", args.seed, 0, Number.MAX_SAFE_INTEGER),
+        patients: wholeNumber("patients", args.patients, 1, 100_000),
+        tls: args.tls,
+      });
+      const { origin, legacyOrigin, env } = sandbox;
+      if (args.json) printJson({ origin, legacyOrigin, env, faults: membersOf(args.fault) });
+      else {
+        process.stdout.write(`The sandbox listens on ${origin}; Ctrl-C stops it.\n`);
+        for (const [name, value] of Object.entries(env))
+          process.stdout.write(`export ${name}='${value.replaceAll("'", String.raw`'\''`)}'\n`);
+      }
+      await new Promise<void>((stopped) => {
+        process.once("SIGINT", stopped);
+        process.once("SIGTERM", stopped);
+      });
+      await sandbox.close();
+      done(EXIT.passed);
+    },
+  };
+}
