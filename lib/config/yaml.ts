@@ -64,8 +64,19 @@ function parseYaml<T>(path: string, shown: string): YamlFile<T> {
     const line = lines.linePos(problem.pos[0]).line;
     throw new ConfigurationError(`is not valid YAML: ${problem.message}`, { file: shown, line });
   }
+  let value: T;
+  try {
+    value = document.toJS({ maxAliasCount: 100 }) as T;
+  } catch (error) {
+    throw new ConfigurationError(
+      `is not usable YAML: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        file: shown,
+      },
+    );
+  }
   return {
-    value: document.toJS() as T,
+    value,
     file: shown,
     line: (path) => lineOf(document, lines, path),
   };
