@@ -1,0 +1,297 @@
+/**
+ * Allure 3's single-file page, made by its library in this process: no Java, no network, nothing written outside of
+ * the output directory.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AllureReport, FileSystemReportFiles } from "@allurereport/core";
+import AwesomePlugin from "@allurereport/plugin-awesome";
+import type { RunDescription } from "../../checks/results.ts";
+import { ownPackage } from "../../config/package.ts";
+import { list, objectOf } from "../read.ts";
+import type { RunResults } from "../read.ts";
+import { bounded, oneLine } from "../text.ts";
+import { ALLURE_RESULTS, rebuildAllureResults } from "./results.ts";
+import { sealPage } from "./seal.ts";
+import type { KnownIssue } from "../known-issues.ts";
+
+type FullConfig = ConstructorParameters<typeof AllureReport>[0];
+
+// Said elsewhere on the page, or of use to charts alone. The others are needed: categories match on them.
+const HIDDEN_LABELS = [
+  "epic",
+  "feature",
+  "framework",
+  "run",
+  "check",
+  "suiteId",
+  "api",
+  "tenant",
+  "environment",
+];
+
+/** Runs whose verdicts the page keeps for trends. */
+const HISTORY_RUNS = 30;
+
+export interface AllureReportFiles {
+  readonly page: string;
+  readonly results: string;
+  readonly history: string;
+}
+
+/**
+ * Builds `report.html` (and `allure-results/`, `history.jsonl`) for one run, or one page with an Allure environment per
+ * run for several.
+ *
+ * Building twice for the same run counts as one run in the history.
+ *
+ * @param runs what results directories hold
+ * @param out output directory
+ * @param variables further lines for the page's list of variables
+ */
+export async function buildAllureReport(
+  runs: readonly RunResults[],
+  out: string,
+  variables: Readonly<Record<string, string>>,
+  knownIssues: readonly KnownIssue[],
+): Promise<AllureReportFiles> {
+  mkdirSync(out, { recursive: true });
+  const folders = runs.map((run, index) => {
+    const folder = join(out, ALLURE_RESULTS, ...(runs.length === 1 ? [] : [String(index + 1)]));
+    rebuildAllureResults(run, folder, knownIssues);
+    return folder;
+  });
+  const work = mkdtempSync(join(out, ".allure-"));
+  try {
+    const history = join(out, "history.jsonl");
+    const runId = runs.map(({ run }) => run.run).join("+");
+    const others = readHistory(history).filter(({ uuid }) => uuid !== runId);
+    const started = Date.parse(runs[0]?.run.startedAt ?? "");
+    const historyPath = join(work, "history.jsonl");
+    writeFileSync(
+      historyPath,
+      historyText(others.filter((entry) => !(Number(entry["timestamp"]) > started))),
+    );
+
+    const output = join(work, "page");
+    const report = new AllureReport(configuration(runs, output, historyPath, variables));
+    await report.start();
+    for (const folder of folders) await report.readDirectory(folder);
+    await report.done();
+
+    const generated = join(output, "index.html");
+    if (!existsSync(generated)) throw new Error("Allure made no page; its messages above say why");
+    const page = join(out, "report.html");
+    writeWhole(page, sealPage(readFileSync(generated, "utf8")), work);
+    const entries = [...others, ...ownEntry(historyPath, runs, runId)];
+    writeWhole(
+      history,
+      historyText(entries.toSorted((a, b) => Number(a["timestamp"]) - Number(b["timestamp"]))),
+      work,
+    );
+    return { page, results: join(out, ALLURE_RESULTS), history };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** What a page is called. */
+export function reportName(runs: readonly RunResults[]): string {
+  const [only, ...more] = runs;
+  return only === undefined || more.length > 0
+    ? "CareConnect conformance"
+    : `CareConnect conformance — ${targetName(only.run)}`;
+}
+
+/** Tenant and environment, without the path characters that Allure refuses in environment names. */
+export function targetName(run: RunDescription): string {
+  const name = run.tenantName === "" ? run.tenant : run.tenantName;
+  return oneLine(`${name} · ${run.environment}`, 60).replace(/[/\\]/g, "∕").replace(/\.\./g, "‥");
+}
+
+function configuration(
+  runs: readonly RunResults[],
+  output: string,
+  historyPath: string,
+  variables: Readonly<Record<string, string>>,
+): FullConfig {
+  const several = runs.length > 1;
+  const severalApis =
+    several || new Set(runs.flatMap(({ results }) => results.map(({ api }) => api))).size > 1;
+  const hasRows = runs.some(({ results }) => results.some(({ check }) => check.includes(":")));
+  const options = {
+    singleFile: true,
+    theme: "auto" as const,
+    groupBy: [...(severalApis ? ["parentSuite"] : []), "suite", ...(hasRows ? ["subSuite"] : [])],
+    sections: ["charts", "timeline"],
+    charts: charts(several),
+    defaultSortBy: "status,asc",
+  };
+  return {
+    name: reportName(runs),
+    output,
+    open: false,
+    hideLabels: HIDDEN_LABELS,
+    port: undefined,
+    historyPath,
+    historyLimit: HISTORY_RUNS,
+    appendHistory: true,
+    reportFiles: new FileSystemReportFiles(output),
+    plugins: [
+      {
+        id: "awesome",
+        enabled: true,
+        options,
+        plugin: new AwesomePlugin(options as ConstructorParameters<typeof AwesomePlugin>[0]),
+      },
+    ],
+    variables: {
+      ...(several ? { runs: String(runs.length) } : runVariables(runs[0])),
+      ...showableVariables(variables),
+    },
+    ...(several ? { environments: environments(runs) } : {}),
+    categories: { rules: categories() } as NonNullable<FullConfig["categories"]>,
+  };
+}
+
+function charts(several: boolean): object[] {
+  return [
+    { type: "currentStatus", title: "Verdicts of this run" },
+    { type: "statusDynamics", title: "Verdicts over the last runs" },
+    { type: "statusTransitions", title: "New, fixed and regressed since the run before" },
+    {
+      type: "testResultSeverities",
+      title: "Verdicts by level (critical: SHALL, normal: SHOULD, minor: MAY)",
+      levels: ["critical", "normal", "minor"],
+      statuses: ["failed", "broken", "passed", "skipped"],
+      includeUnset: false,
+    },
+    {
+      type: "stabilityDistribution",
+      title: "Stability by suite",
+      skipStatuses: ["skipped", "unknown"],
+      threshold: 90,
+      groupBy: "feature",
+    },
+    ...(several ? [{ type: "problemsDistribution", by: "environment", title: "Problems by tenant" }] : []),
+    { type: "durationDynamics", title: "Duration over the last runs" },
+  ];
+}
+
+function environments(runs: readonly RunResults[]): NonNullable<FullConfig["environments"]> {
+  const names = new Map<string, number>();
+  return Object.fromEntries(
+    runs.map((entry, index) => {
+      const { run } = entry;
+      const name = targetName(run);
+      const seen = (names.get(name) ?? 0) + 1;
+      names.set(name, seen);
+      return [
+        `run-${index + 1}`,
+        {
+          name: seen === 1 ? name : `${name} (${seen})`,
+          variables: runVariables(entry),
+          matcher: ({ labels }: { labels: readonly { name: string; value?: string }[] }) =>
+            labels.some(({ name, value }) => name === "run" && value === oneLine(run.run, 200)),
+        },
+      ];
+    }),
+  );
+}
+
+/** What ran, against what, with what: the page's variables. */
+function runVariables(entry: RunResults | undefined): Record<string, string> {
+  if (entry === undefined) return {};
+  const { run, problems } = entry;
+  return showableVariables({
+    Tenant: run.tenantName === run.tenant ? run.tenant : `${run.tenantName} (${run.tenant})`,
+    Environment: run.environment,
+    State: `${run.state}, ${entry.results.length} of ${run.planned} planned verdicts`,
+    Run: run.run,
+    Started: run.startedAt,
+    Harness: `${run.harness.name} ${run.harness.version}`,
+    "Node.js": run.harness.node,
+    ...Object.fromEntries(run.targets.map(({ api, base }) => [`API ${api}`, base])),
+    "Fails on": run.failOn,
+    Evidence: run.evidence,
+    Repeat: run.reproduce,
+    ...(problems.length === 0 ? {} : { "Not readable": problems.join("; ") }),
+  });
+}
+
+function showableVariables(variables: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables)
+      .filter(([, value]) => value !== "")
+      .map(([name, value]) => [oneLine(name, 100), oneLine(value, 500)]),
+  );
+}
+
+function categories(): readonly unknown[] {
+  const file = join(ownPackage().root, "reports", "allure", "categories.json");
+  return JSON.parse(readFileSync(file, "utf8")) as unknown[];
+}
+
+interface HistoryEntry extends Record<string, unknown> {
+  readonly uuid: string;
+}
+
+/** Entries of Allure's history; a line that a kill cut off is no entry. */
+function readHistory(file: string): HistoryEntry[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        const entry = objectOf(JSON.parse(line));
+        return typeof entry["uuid"] === "string" ? [{ ...entry, uuid: entry["uuid"] }] : [];
+      } catch {
+        return [];
+      }
+    })
+    .slice(-HISTORY_RUNS);
+}
+
+function historyText(entries: readonly HistoryEntry[]): string {
+  return entries
+    .slice(-HISTORY_RUNS)
+    .map((entry) => `${JSON.stringify(entry)}\n`)
+    .join("");
+}
+
+const LABELS_OF_HISTORY = new Set(["epic", "feature", "severity"]);
+
+/** The entry that Allure just wrote, named after the run and without what trends do not need. */
+function ownEntry(file: string, runs: readonly RunResults[], runId: string): HistoryEntry[] {
+  const entry = readHistory(file).at(-1);
+  if (entry === undefined) return [];
+  const started = Date.parse(runs[0]?.run.startedAt ?? "");
+  const testResults = Object.fromEntries(
+    Object.entries(objectOf(entry["testResults"])).map(([id, value]) => {
+      const { trace: _trace, message, labels, ...rest } = objectOf(value);
+      return [
+        id,
+        {
+          ...rest,
+          ...(typeof message === "string" ? { message: bounded(message, 300) } : {}),
+          labels: list(labels).filter((label) => LABELS_OF_HISTORY.has(String(objectOf(label)["name"]))),
+        },
+      ];
+    }),
+  );
+  return [
+    {
+      ...entry,
+      uuid: runId,
+      ...(Number.isNaN(started) ? {} : { timestamp: started }),
+      testResults,
+    },
+  ];
+}
+
+/** Replaces a file in one step, so that nobody ever sees half of it. */
+function writeWhole(file: string, text: string, work: string): void {
+  const temporary = join(work, "whole");
+  writeFileSync(temporary, text);
+  renameSync(temporary, file);
+}
