@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import { join, resolve } from "node:path";
 import type { CheckResult, RunDescription } from "../checks/results.ts";
+import { checkFaults } from "./sandbox.ts";
 import { EXIT } from "./exit-codes.ts";
 import { chosenOf, membersOf, printJson, wholeNumber, type Done } from "./options.ts";
 
@@ -143,9 +144,10 @@ function defaultFormats(): readonly string[] {
 }
 
 async function startEmbedded() {
-  const { startSandbox } = await import("../sandbox/index.ts");
+  const { loadFaultCatalogue, startSandbox } = await import("../sandbox/index.ts");
   const faults = membersOf([process.env["CARECONNECT_SANDBOX_FAULTS"] ?? ""]);
-  return await startSandbox({ faults: [...faults] });
+  checkFaults(faults, loadFaultCatalogue());
+  return await startSandbox({ faults });
 }
 
 /** The command that repeats the run, without what only concerns its output. */

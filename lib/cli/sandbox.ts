@@ -1,5 +1,6 @@
 import type { Argv } from "yargs";
 import { membersOf, printJson, wholeNumber, type Done } from "./options.ts";
+import { ConfigurationError, suggest } from "../config/errors.ts";
 import { EXIT } from "./exit-codes.ts";
 
 interface SandboxArguments {
@@ -40,16 +41,18 @@ export function sandboxCommand(done: Done) {
         json: { type: "boolean", default: false, describe: "Print where it listens as JSON" },
       }),
     handler: async (args: SandboxArguments) => {
-      const { startSandbox } = await import("../sandbox/index.ts");
+      const { loadFaultCatalogue, startSandbox } = await import("../sandbox/index.ts");
+      const faults = membersOf(args.fault);
+      checkFaults(faults, loadFaultCatalogue());
       const sandbox = await startSandbox({
         port: wholeNumber("port", args.port, 0, 65_535),
-        faults: [...membersOf(args.fault)],
+        faults,
         seed: wholeNumber("seed", args.seed, 0, Number.MAX_SAFE_INTEGER),
         patients: wholeNumber("patients", args.patients, 1, 100_000),
         tls: args.tls,
       });
       const { origin, legacyOrigin, env } = sandbox;
-      if (args.json) printJson({ origin, legacyOrigin, env, faults: membersOf(args.fault) });
+      if (args.json) printJson({ origin, legacyOrigin, env, faults });
       else {
         process.stdout.write(`The sandbox listens on ${origin}; Ctrl-C stops it.\n`);
         for (const [name, value] of Object.entries(env))
@@ -63,4 +66,27 @@ export function sandboxCommand(done: Done) {
       done(EXIT.passed);
     },
   };
+}
+
+/**
+ * Makes sure that faults exist and have the argument they need.
+ *
+ * @throws ConfigurationError naming the nearest
+ */
+export function checkFaults(
+  faults: readonly string[],
+  catalogue: readonly { readonly id: string; readonly parameter?: string }[],
+): void {
+  for (const fault of faults) {
+    const colon = fault.indexOf(":");
+    const id = colon < 0 ? fault : fault.slice(0, colon);
+    const known = catalogue.find((entry) => entry.id === id);
+    if (known === undefined) {
+      const ids = catalogue.map((entry) => entry.id);
+      throw new ConfigurationError(`--fault ${fault}: there is no such fault.${suggest(id, ids)}`);
+    }
+    if (known.parameter !== undefined && colon < 0) {
+      throw new ConfigurationError(`--fault ${fault}: it needs an argument, as ${id}:${known.parameter}`);
+    }
+  }
 }
