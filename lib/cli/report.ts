@@ -40,7 +40,7 @@ export function reportCommand(done: Done) {
           json: { type: "boolean", default: false, describe: "Print the files as JSON" },
         }),
     handler: async (args: ReportArguments) => {
-      const { buildReports } = await import("../report/index.ts");
+      const { buildReports } = await import("../report/build.ts");
       const formats = chosenOf("format", args.format ?? ["allure", "junit"], [
         "allure",
         "junit",

@@ -109,7 +109,7 @@ async function run(args: RunArguments): Promise<number> {
   process.on("SIGINT", onSignal);
   try {
     const out = resolve(args.out ?? join("reports", "out", args.environment, args.tenant));
-    const { createAllureReporter } = await import("../report/allure/reporter.ts");
+    const { AllureReporter } = await import("../report/allure/reporter.ts");
     const { description, results } = await runChecks({
       configuration,
       ...(args.config === undefined ? {} : { configDirectory: args.config }),
@@ -122,11 +122,11 @@ async function run(args: RunArguments): Promise<number> {
       failOn: args.failOn,
       reproduce: reproduction(args),
       progress: standardProgress(),
-      reporters: (directory) =>
-        formats.includes("allure") ? [createAllureReporter({ resultsDir: directory })] : [],
+      reporters: (folder, apiTitles) =>
+        formats.includes("allure") ? [new AllureReporter({ folder, apiTitles })] : [],
       signal: stop.signal,
     });
-    const { buildReports } = await import("../report/index.ts");
+    const { buildReports } = await import("../report/build.ts");
     const { files } = await buildReports({ resultsDirs: [out], out, formats });
     const exitCode = exitCodeOf(description, results);
     if (args.json) printJson({ ...description, exitCode, files });

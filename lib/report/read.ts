@@ -79,6 +79,15 @@ function readRun(file: string): RunDescription {
       suites: list(selection["suites"]).map((entry) => text(entry, "")),
       checks: list(selection["checks"]).map((entry) => text(entry, "")),
     },
+    notAsked: list(value["notAsked"]).map((entry) => {
+      const suite = objectOf(entry);
+      return {
+        api: text(suite["api"], "unknown"),
+        suite: text(suite["suite"], "unknown"),
+        reason: text(suite["reason"], ""),
+        checks: number(suite["checks"]),
+      };
+    }),
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
     ...(typeof endedAt === "string" ? { endedAt } : {}),
     state: value["state"] === "complete" || value["state"] === "interrupted" ? value["state"] : "running",
@@ -138,6 +147,15 @@ export function asCheckResult(from: unknown): CheckResult | undefined {
     ...optional("remedy"),
     ...optional("reason"),
     ...optional("blockedBy"),
+    notAsked: list(value["notAsked"]).map((entry) => {
+      const suite = objectOf(entry);
+      return {
+        api: text(suite["api"], "unknown"),
+        suite: text(suite["suite"], "unknown"),
+        reason: text(suite["reason"], ""),
+        checks: number(suite["checks"]),
+      };
+    }),
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
     durationMs: Math.max(0, number(value["durationMs"])),
     exchanges: list(value["exchanges"]).filter((id): id is string => typeof id === "string"),

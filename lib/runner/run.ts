@@ -32,7 +32,7 @@ export interface RunOptions {
   readonly reproduce: string;
   readonly progress: ProgressOutput;
   /** Reporters that get each result as it falls, such as Allure's. */
-  readonly reporters: (out: string) => readonly Reporter[];
+  readonly reporters: (out: string, apiTitles: ReadonlyMap<string, string>) => readonly Reporter[];
   /** Ends the run early; what has a verdict keeps it. */
   readonly signal?: AbortSignal;
 }
@@ -79,7 +79,8 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     evidence,
     out,
   };
-  await drive(job, options, [progress, ...options.reporters(out)]);
+  const titles = new Map(resolved.targets.map(({ api, title }) => [api, title]));
+  await drive(job, options, [progress, ...options.reporters(out, titles)]);
   const complete = progress.results.length === planned && options.signal?.aborted !== true;
   const description: RunDescription = {
     ...begun,

@@ -42,6 +42,7 @@ export function writeResultsFolder(
       base: BASE.replace("provider/patient-access", api),
     })),
     selection: { apis: [], suites: [], checks: [] },
+    notAsked: [],
     startedAt,
     ...(options.state === "running" ? {} : { endedAt: "2026-11-22T06:01:12.000Z" }),
     state: options.state ?? "complete",
