@@ -147,15 +147,6 @@ export function asCheckResult(from: unknown): CheckResult | undefined {
     ...optional("remedy"),
     ...optional("reason"),
     ...optional("blockedBy"),
-    notAsked: list(value["notAsked"]).map((entry) => {
-      const suite = objectOf(entry);
-      return {
-        api: text(suite["api"], "unknown"),
-        suite: text(suite["suite"], "unknown"),
-        reason: text(suite["reason"], ""),
-        checks: number(suite["checks"]),
-      };
-    }),
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
     durationMs: Math.max(0, number(value["durationMs"])),
     exchanges: list(value["exchanges"]).filter((id): id is string => typeof id === "string"),
