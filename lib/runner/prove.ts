@@ -7,7 +7,7 @@ import type { Level, Status } from "../checks/verdict.ts";
 import { formatVerdict } from "../checks/words.ts";
 import { createHttpClient } from "../http/client.ts";
 import type { HttpClient } from "../http/types.ts";
-import { createVault } from "../http/vault.ts";
+import { createSecretVault } from "../http/secret-vault.ts";
 import { notApplicableReason } from "../checks/applies.ts";
 import { registerSecrets } from "./secrets.ts";
 
@@ -230,7 +230,7 @@ async function openBench(options: ProveOptions, faults: readonly string[], tls: 
   try {
     const selection = { tenant: options.tenant, environment: options.environment, apis: [] };
     const resolved = resolveTargets(options.configuration, selection, process.env, sandbox);
-    const vault = createVault();
+    const vault = createSecretVault();
     registerSecrets(vault, resolved.targets);
     // Short bounds: a fault that makes the sandbox hang must not make the proof hang.
     const client = createHttpClient({

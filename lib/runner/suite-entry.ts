@@ -11,7 +11,7 @@ import type { CheckResult } from "../checks/results.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { resolveTargets } from "../config/targets.ts";
 import { createHttpClient } from "../http/client.ts";
-import { createVault } from "../http/vault.ts";
+import { createSecretVault } from "../http/secret-vault.ts";
 import { planRun } from "./plan.ts";
 import { openRecorder, resultOf } from "./record.ts";
 import { registerSecrets } from "./secrets.ts";
@@ -30,7 +30,7 @@ const resolved = resolveTargets(
   job.sandbox,
 );
 const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
-const vault = createVault();
+const vault = createSecretVault();
 registerSecrets(vault, resolved.targets);
 const recorder = openRecorder(job.out, job.evidence);
 const http = createHttpClient({
