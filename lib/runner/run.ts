@@ -75,7 +75,7 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     ...(options.configDirectory === undefined ? {} : { configDirectory: options.configDirectory }),
     targets: options.targets,
     checks: options.checks,
-    ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }),
+    ...(options.sandbox === undefined ? {} : { sandbox: placeOf(options.sandbox) }),
     evidence,
     out,
   };
@@ -90,6 +90,11 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   };
   writeRun(out, description);
   return { description, results: progress.results };
+}
+
+/** Only what can be cloned into the worker. */
+function placeOf({ origin, legacyOrigin, env, ca }: SandboxPlace): SandboxPlace {
+  return { origin, legacyOrigin, env: { ...env }, ...(ca === undefined ? {} : { ca }) };
 }
 
 async function drive(job: Job, options: RunOptions, reporters: readonly Reporter[]): Promise<void> {
