@@ -89,7 +89,7 @@ export async function buildReports(
 /** Writes a report in one step, so that a reader never sees half of it. */
 function writeReport(out: string, name: string, text: string): string {
   const path = join(out, name);
-  writeFileSync(`${path}.new`, text);
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
   renameSync(`${path}.new`, path);
   return path;
 }

@@ -43,17 +43,29 @@ export function reasonOf(result: CheckResult): string {
 
 /** Expected, seen, where, and what to do: the text below a failed check. */
 export function explanation(result: CheckResult): string {
-  const lines = [shown(headline(result), VALUE_SHOWN)];
+  const [first] = result.findings;
+  // A sentence that only repeats the first finding gives way to the question.
+  const lines = [
+    first !== undefined && headline(result).startsWith(first.message)
+      ? `Not as expected: ${oneLine(result.title, 300)}`
+      : shown(headline(result), VALUE_SHOWN),
+  ];
   const several = result.findings.length > 1;
   for (const [index, finding] of result.findings.slice(0, FINDINGS_SHOWN).entries()) {
     lines.push("");
-    if (several) lines.push(`Finding ${index + 1} of ${result.findings.length}: ${findingTitle(finding)}`);
+    const sentence = saysItAll(finding) ? "" : `: ${findingTitle(finding)}`;
+    if (several) lines.push(`Finding ${index + 1} of ${result.findings.length}${sentence}`);
     lines.push(...findingLines(finding));
   }
   const hidden = result.findings.length - FINDINGS_SHOWN;
   if (hidden > 0) lines.push("", `… and ${hidden} more findings, all in results.ndjson`);
   if (result.remedy !== undefined) lines.push("", `What to do: ${shown(result.remedy, VALUE_SHOWN)}`);
   return lines.join("\n");
+}
+
+/** Whether a finding's sentence holds what was expected and seen, so that both need not be said again beside it. */
+export function saysItAll({ message, expected, actual }: ResultFinding): boolean {
+  return message === "" || (message.includes(expected) && message.includes(actual));
 }
 
 /** The sentence of a finding on one line. */

@@ -93,7 +93,7 @@ export function appendHistory(folder: string, entry: HistoryRun): string {
     .toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt) || 0)
     .slice(-HISTORY_RUNS);
   const file = join(folder, HISTORY_FILE);
-  writeFileSync(`${file}.new`, kept.map((run) => `${JSON.stringify(run)}\n`).join(""));
+  writeFileSync(`${file}.new`, kept.map((run) => `${JSON.stringify(run)}\n`).join(""), { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return file;
 }

@@ -80,12 +80,12 @@ function readRun(file: string): RunDescription {
       checks: list(selection["checks"]).map((entry) => text(entry, "")),
     },
     notAsked: list(value["notAsked"]).map((entry) => {
-      const suite = objectOf(entry);
+      const part = objectOf(entry);
       return {
-        api: text(suite["api"], "unknown"),
-        suite: text(suite["suite"], "unknown"),
-        reason: text(suite["reason"], ""),
-        checks: number(suite["checks"]),
+        api: text(part["api"], "unknown"),
+        suite: text(part["suite"], "unknown"),
+        reason: text(part["reason"], "no reason was recorded"),
+        checks: number(part["checks"]),
       };
     }),
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
@@ -108,6 +108,15 @@ function readRun(file: string): RunDescription {
     ),
     reproduce: text(value["reproduce"], ""),
   };
+}
+
+/** Title by API id as `run.json` gives them; none when it cannot be read. */
+export function readApiTitles(folder: string): ReadonlyMap<string, string> {
+  try {
+    return new Map(readRun(join(folder, "run.json")).targets.map(({ api, title }) => [api, title]));
+  } catch {
+    return new Map();
+  }
 }
 
 /** One line of `results.ndjson`, or undefined when it is none. */

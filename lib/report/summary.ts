@@ -1,5 +1,5 @@
 /** One page of Markdown: the verdict first, then what to do, then the counts. */
-import type { CheckResult } from "../checks/results.ts";
+import type { CheckResult, ResultFinding } from "../checks/results.ts";
 import { STATUSES } from "../checks/verdict.ts";
 import type { Level, Status } from "../checks/verdict.ts";
 import {
@@ -8,6 +8,7 @@ import {
   headline,
   reasonOf,
   reproduceCommand,
+  saysItAll,
   STATUS_WORDS,
 } from "./explain.ts";
 import { countStatuses } from "./history.ts";
@@ -51,7 +52,7 @@ function overview(runs: readonly SummaryInput[]): string {
     return row([
       escapeMarkdown(run.tenantName),
       escapeMarkdown(run.environment),
-      OUTCOME_WORDS[outcomeOf(run, counts)],
+      OUTCOME_WORDS[outcomeOf(run, results)],
       ...STATUSES.map((status) => String(counts[status])),
     ]);
   });
@@ -67,13 +68,13 @@ const OUTCOME_WORDS = {
   passed: "✅ Passed",
   failed: "❌ Failed",
   incomplete: "⚠️ Incomplete",
-  unverified: "⚠️ Not fully verified",
+  unverified: "❌ Not verified",
 } as const;
 
 function page({ results: entry, changes }: SummaryInput, knownIssues: readonly KnownIssue[]): string {
   const { run, results, problems } = entry;
   const counts = countStatuses(results);
-  const outcome = outcomeOf(run, counts);
+  const outcome = outcomeOf(run, results);
   const sections = [
     `## ${OUTCOME_WORDS[outcome]}: ${escapeMarkdown(run.tenantName)} · ${escapeMarkdown(run.environment)}`,
     verdictSentence(entry, counts),
@@ -84,6 +85,7 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
     problemSection("Warnings", "warn", results, knownIssues),
     unansweredSection("Blocked", "blocked", results),
     unansweredSection("Not applicable", "not-applicable", results),
+    notAskedSection(entry),
     tableSection(results),
     problems.length === 0
       ? ""
@@ -179,19 +181,15 @@ function problem(result: CheckResult, knownIssues: readonly KnownIssue[]): strin
   const { shown } = findingsShown(result);
   const visible = shown.slice(0, FINDINGS_IN_SUMMARY);
   const more = result.findings.length - visible.length;
+  const repeated =
+    result.findings[0] !== undefined && headline(result).startsWith(result.findings[0].message);
   const lines = [
     `#### ${escapeMarkdown(bounded(result.title, 200))}`,
     "",
     `${codeSpan(result.check)} on ${codeSpan(result.api)} · ${result.level}${requirementLinks(result)}`,
     "",
-    escapeMarkdown(bounded(headline(result), TEXT_SHOWN)),
-    "",
-    ...visible.flatMap((finding) => [
-      `- ${escapeMarkdown(findingTitle(finding))}`,
-      `  - Expected: ${value(finding.expected)}`,
-      `  - Seen: ${value(finding.actual)}`,
-      ...(finding.location === undefined ? [] : [`  - Where: ${value(finding.location)}`]),
-    ]),
+    ...(repeated ? [] : [escapeMarkdown(bounded(headline(result), TEXT_SHOWN)), ""]),
+    ...visible.map((finding) => findingItem(finding)),
     ...(more > 0 ? [`- … and ${more} more findings, all in results.ndjson`] : []),
     ...(visible.length === 0 ? [] : [""]),
     ...(result.remedy === undefined
@@ -205,6 +203,12 @@ function problem(result: CheckResult, knownIssues: readonly KnownIssue[]): strin
   return lines.join("\n");
 }
 
+function findingItem(finding: ResultFinding): string {
+  const sentence = saysItAll(finding) ? "" : `${escapeMarkdown(findingTitle(finding))}: `;
+  const place = finding.location === undefined ? "" : `, at ${value(finding.location)}`;
+  return `- ${sentence}expected ${value(finding.expected)}, seen ${value(finding.actual)}${place}`;
+}
+
 function value(text: string): string {
   return text === "" ? "nothing" : codeSpan(bounded(text, TEXT_SHOWN));
 }
@@ -212,6 +216,15 @@ function value(text: string): string {
 function requirementLinks(result: CheckResult): string {
   if (result.requirements.length === 0) return "";
   return ` · ${result.requirements.map(({ id, url }) => markdownLink(id, url)).join(", ")}`;
+}
+
+function notAskedSection({ run }: RunResults): string {
+  if (run.notAsked.length === 0) return "";
+  const items = run.notAsked.map(
+    ({ api, suite, reason, checks }) =>
+      `- ${codeSpan(suite)} on ${codeSpan(api)} (${checks} ${plural(checks, "check", "checks")}): ${escapeMarkdown(bounded(reason, TEXT_SHOWN))}`,
+  );
+  return ["### Not asked", "", ...items].join("\n");
 }
 
 /** Checks without an answer, by reason: one cause is one line, however many checks it hides. */

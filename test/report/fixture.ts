@@ -42,7 +42,9 @@ export function writeResultsFolder(
       base: BASE.replace("provider/patient-access", api),
     })),
     selection: { apis: [], suites: [], checks: [] },
-    notAsked: [],
+    notAsked: [
+      { api: "v1-patient-access", suite: "bulk-export", reason: "this API offers no export", checks: 12 },
+    ],
     startedAt,
     ...(options.state === "running" ? {} : { endedAt: "2026-11-22T06:01:12.000Z" }),
     state: options.state ?? "complete",

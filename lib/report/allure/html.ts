@@ -292,6 +292,6 @@ function ownEntry(file: string, runs: readonly RunResults[], runId: string): His
 /** Replaces a file in one step, so that nobody ever sees half of it. */
 function writeWhole(file: string, text: string, work: string): void {
   const temporary = join(work, "whole");
-  writeFileSync(temporary, text);
+  writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, file);
 }

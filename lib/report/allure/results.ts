@@ -9,10 +9,16 @@ import type { MappedResult } from "./mapping.ts";
 /** The folder of Allure results inside a results directory. */
 export const ALLURE_RESULTS = "allure-results";
 
+/** Makes the folder. What lies in it is evidence: only its owner may read it. */
+export function makeAllureResults(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
 /** Writes the files that a mapped result refers to; the result itself is the caller's. */
 export function writeAttachments(folder: string, mapped: MappedResult): void {
-  mkdirSync(folder, { recursive: true });
-  for (const { fileName, content } of mapped.files) writeFileSync(join(folder, fileName), content);
+  for (const { fileName, content } of mapped.files) {
+    writeFileSync(join(folder, fileName), content, { mode: 0o600 });
+  }
 }
 
 // Characters of exchanges in one page. Beyond the first bound only problems show theirs, beyond the second none do:
@@ -33,7 +39,7 @@ export function rebuildAllureResults(
   knownIssues: readonly KnownIssue[] = [],
 ): void {
   clearAllureResults(folder);
-  mkdirSync(folder, { recursive: true });
+  makeAllureResults(folder);
   const titles = new Map(from.run.targets.map(({ api, title }) => [api, title]));
   let used = 0;
   for (const result of from.results) {
@@ -46,7 +52,9 @@ export function rebuildAllureResults(
     });
     used += mapped.files.reduce((sum, { content }) => sum + content.length, 0);
     writeAttachments(folder, mapped);
-    writeFileSync(join(folder, `${mapped.test.uuid}-result.json`), JSON.stringify(mapped.test));
+    writeFileSync(join(folder, `${mapped.test.uuid}-result.json`), JSON.stringify(mapped.test), {
+      mode: 0o600,
+    });
   }
 }
 
