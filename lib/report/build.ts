@@ -10,8 +10,6 @@ import { summaryMarkdown } from "./summary.ts";
 
 export type ReportFormat = "allure" | "junit" | "github";
 
-export const REPORT_FORMATS: readonly ReportFormat[] = ["allure", "junit", "github"];
-
 export interface ReportOptions {
   /** One results directory per run: of one tenant in one environment each. */
   readonly resultsDirs: readonly string[];

@@ -110,15 +110,6 @@ function readRun(file: string): RunDescription {
   };
 }
 
-/** Title by API id as `run.json` gives them; none when it cannot be read. */
-export function readApiTitles(folder: string): ReadonlyMap<string, string> {
-  try {
-    return new Map(readRun(join(folder, "run.json")).targets.map(({ api, title }) => [api, title]));
-  } catch {
-    return new Map();
-  }
-}
-
 /** One line of `results.ndjson`, or undefined when it is none. */
 export function parseResult(line: string): CheckResult | undefined {
   const value = parseObject(line);
