@@ -10,8 +10,9 @@ export function preview(value: unknown): string {
 
 /** The sentence of a finding: what was expected, what was seen, where. */
 export function formatFinding(finding: Finding): string {
-  const place = finding.location === undefined || finding.location === "" ? "" : ` (at ${finding.location})`;
-  return `Expected ${finding.expected}; saw ${finding.actual}${place}.`;
+  const { location = "", expected } = finding;
+  const place = location === "" || expected.includes(location) ? "" : ` (at ${location})`;
+  return `Expected ${expected}; saw ${finding.actual}${place}.`;
 }
 
 /** The one sentence of a verdict. */

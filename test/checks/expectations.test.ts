@@ -96,6 +96,6 @@ describe("an expectation holds, or says by its code why not", () => {
       subject,
       facts,
     );
-    expect(plain?.expected).toBe("PKCE without hashing");
+    expect(plain && formatFinding(plain)).toBe('Expected PKCE without hashing; saw ["S256"] (at /methods).');
   });
 });
