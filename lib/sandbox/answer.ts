@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { answerFhir } from "./fhir/endpoint.ts";
 import { smartConfiguration } from "./discovery.ts";
 import {
   emptyReply,
@@ -10,6 +11,8 @@ import {
   type SandboxRequest,
 } from "./exchange.ts";
 import { negotiateFormat } from "./format.ts";
+import { apis, registrations } from "./data.ts";
+import { apiBase } from "./places.ts";
 import { capabilityStatement } from "./statement.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -44,8 +47,21 @@ function preflight(): Reply {
 }
 
 async function route(state: SandboxState, request: SandboxRequest, place: Place): Promise<Reply> {
-  if (place.kind === "api") return answerApi(state, request, place);
-  return outcomeReply(404, "There is nothing here.");
+  switch (place.kind) {
+    case "api":
+      return answerApi(state, request, place);
+    case "authorization": {
+      if (place.tenant === undefined) return outcomeReply(404, "There is no such tenant.");
+      const server = await state.authorizationServers.ofTenant(place.tenant);
+      return server.answer(request, place.path);
+    }
+    case "legacy": {
+      const server = await state.authorizationServers.legacy();
+      return server.answer(request, place.path);
+    }
+    default:
+      return answerOther(state, request, place.path);
+  }
 }
 
 async function answerApi(state: SandboxState, request: SandboxRequest, place: ApiPlace): Promise<Reply> {
@@ -65,7 +81,7 @@ async function answerApi(state: SandboxState, request: SandboxRequest, place: Ap
       ? resourceReply(200, capabilityStatement(state, place.api, place.tenant), format)
       : notAllowed("GET, HEAD, OPTIONS", format);
   }
-  return outcomeReply(404, "There is nothing here.", format);
+  return answerFhir(state, request, place, format);
 }
 
 const isRead = (request: SandboxRequest) => request.method === "GET" || request.method === "HEAD";
@@ -74,4 +90,41 @@ function notAllowed(allowed: string, format: "json" | "xml"): Reply {
   const reply = outcomeReply(405, `Allowed here: ${allowed}.`, format);
   reply.headers["allow"] = allowed;
   return reply;
+}
+
+/** What is beside the APIs: an EHR that launches applications, and the style that a launch names. */
+function answerOther(state: SandboxState, request: SandboxRequest, path: string): Reply {
+  if (path === "/smart-style.json" && isRead(request)) return jsonReply(200, { color_background: "#ffffff" });
+  if (path === "/ehr/launch" && isRead(request)) return launchFromEhr(state, request.url.searchParams);
+  return outcomeReply(404, "There is nothing here.");
+}
+
+/**
+ * Plays the EHR (SMART 2.0.0, "Launch App: EHR Launch"): sends the browser to an application's `launch_url` with
+ * `iss` and `launch`. Parameters: launch_url (required), tenant (UUID), api, patient, encounter.
+ */
+function launchFromEhr(state: SandboxState, parameters: URLSearchParams): Reply {
+  const { tenants } = registrations();
+  const tenant = tenants.find((each) => each.uuid === (parameters.get("tenant") ?? tenants[0]?.uuid));
+  const api = apis().find((each) => each.id === (parameters.get("api") ?? "provider-patient-access"));
+  const target = parameters.get("launch_url");
+  if (tenant === undefined || api === undefined || target === null || !URL.canParse(target)) {
+    return outcomeReply(400, "launch_url, and a tenant and an API that exist, are needed.");
+  }
+  const [first] = state.population(tenant.id).patients();
+  const patient = parameters.get("patient") ?? first?.id;
+  const encounter = parameters.get("encounter") ?? patient?.replace("-patient-", "-encounter-");
+  const base = apiBase(state.origin, api, tenant);
+  const launch = state.launches.open({
+    base,
+    context: {
+      needPatientBanner: false,
+      ...(patient === undefined ? {} : { patient }),
+      ...(encounter === undefined ? {} : { encounter }),
+    },
+  });
+  const url = new URL(target);
+  url.searchParams.set("iss", base);
+  url.searchParams.set("launch", launch);
+  return emptyReply(302, { location: url.href });
 }

@@ -4,7 +4,7 @@ import { authorizationBase, authorizationEndpoints } from "./places.ts";
 import { supportedScopes } from "./scopes.ts";
 
 export const TOKEN_ENDPOINT_AUTHENTICATION = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
-export const ASSERTION_ALGORITHMS = ["RS384", "ES384"];
+const ASSERTION_ALGORITHMS = ["RS384", "ES384"];
 
 const LAUNCH_CAPABILITIES = [
   "launch-ehr",

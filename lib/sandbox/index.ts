@@ -1,10 +1,15 @@
+import { randomBytes } from "node:crypto";
 import { answer } from "./answer.ts";
+import { createLaunches } from "./authorization/launch.ts";
+import { createAuthorizationServers } from "./authorization/server.ts";
 import { serverCertificate } from "./certificates.ts";
 import { registrations, type Application, type AuthorizationState } from "./data.ts";
 import type { SandboxRequest } from "./exchange.ts";
 import { activate, answerThroughFaults, type ActiveFault } from "./faults.ts";
 import { credentials, credentialVariables } from "./keys.ts";
 import { listen, type Listener } from "./listener.ts";
+import { populate } from "./population/population.ts";
+import type { JsonObject } from "./json.ts";
 import { locate } from "./places.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -36,7 +41,7 @@ export interface Sandbox {
   /** The faults it was started with, and how often each really changed something. */
   readonly faults: readonly Readonly<ActiveFault>[];
   /** Changes an application's tenant authorization, as its tenant owner would. */
-  authorize(application: Application["id"], state: AuthorizationState): void;
+  authorize(application: Application["id"], state: AuthorizationState): Promise<void>;
   /** Closes every connection and stops listening. */
   close(): Promise<void>;
 }
@@ -90,24 +95,39 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   }
   const [origin = "", legacyOrigin = ""] = listeners.map((listener) => listener.origin);
   const { applications } = registrations();
-  state = {
+  const launches = createLaunches();
+  const created = new Map<string, JsonObject[]>();
+  const running: SandboxState = {
     origin,
     legacyOrigin,
     settings,
     faults,
     credentials: made,
+    cookieKey: randomBytes(24).toString("base64url"),
     authorizations: new Map(applications.map((each) => [each.id, each.state])),
+    authorizationServers: createAuthorizationServers(() => running, launches),
+    launches,
+    population: (tenant) => populate(tenant, options.seed ?? 1, options.patients ?? 24),
+    created(tenant) {
+      const resources = created.get(tenant) ?? [];
+      created.set(tenant, resources);
+      return resources;
+    },
   };
-  const { authorizations } = state;
+  state = running;
+  const { authorizations } = running;
   return {
     origin,
     legacyOrigin,
     env: credentialVariables(made),
     ...(certificate === undefined ? {} : { ca: certificate.authority }),
     faults,
-    authorize(application, authorization) {
+    async authorize(application, authorization) {
       if (!authorizations.has(application)) throw new Error(`There is no application "${application}".`);
       authorizations.set(application, authorization);
+      if (authorization === "approved") return;
+      for (const server of await running.authorizationServers.started())
+        server.store.forgetClient(application);
     },
     close,
   };

@@ -1,6 +1,10 @@
+import type { Launches } from "./authorization/launch.ts";
+import type { AuthorizationServers } from "./authorization/server.ts";
 import type { Application, AuthorizationState } from "./data.ts";
 import type { ActiveFault } from "./faults.ts";
+import type { JsonObject } from "./json.ts";
 import type { Credentials } from "./keys.ts";
+import type { Population } from "./population/population.ts";
 import type { Settings } from "./settings.ts";
 
 /** What one running sandbox knows: everything that two of them must not share. */
@@ -10,6 +14,14 @@ export interface SandboxState {
   readonly settings: Settings;
   readonly faults: readonly ActiveFault[];
   readonly credentials: Credentials;
+  /** Signs the cookies of the authorization servers. */
+  readonly cookieKey: string;
   /** Tenant authorizations, which may change while the sandbox runs. */
   readonly authorizations: Map<Application["id"], AuthorizationState>;
+  readonly authorizationServers: AuthorizationServers;
+  readonly launches: Launches;
+  /** The synthetic data of a tenant (by id), made when it is first asked for. */
+  readonly population: (tenant: string) => Population;
+  /** What clients have created at a tenant (by id). */
+  readonly created: (tenant: string) => JsonObject[];
 }

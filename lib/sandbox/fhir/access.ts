@@ -1,0 +1,91 @@
+import type { KnownToken } from "../authorization/server.ts";
+import type { ApiDefinition } from "../data.ts";
+import { registrations } from "../data.ts";
+import { each, isObject, type JsonObject } from "../json.ts";
+import { readClinicalScope, type ClinicalScope } from "../scopes.ts";
+import { searchParameters } from "../statement.ts";
+import { alternatives, matches } from "./match.ts";
+import { valuesAt } from "./paths.ts";
+
+/** What one token may do at an API. */
+export interface Access {
+  /** Whether any of the token's scopes gives a permission (a letter of `cruds`) on a type at all. */
+  permits(type: string, permission: "c" | "r" | "u" | "d" | "s"): boolean;
+  /** Whether a resource may be shown by a read (r) or a search (s). */
+  sees(resource: JsonObject, permission: "r" | "s"): boolean;
+}
+
+/** Looks up a resource by type and id. */
+export type Find = (type: string, id: string) => JsonObject | undefined;
+
+const OF_PATIENT = ["subject", "patient", "beneficiary", "individual"];
+
+function patientIn(reference: unknown): string[] {
+  const text = isObject(reference as JsonObject) ? (reference as JsonObject)["reference"] : undefined;
+  const id = typeof text === "string" ? /^Patient\/([^/]+)/.exec(text)?.[1] : undefined;
+  return id === undefined ? [] : [id];
+}
+
+/** Ids of the patients whose record a resource belongs to; none for what belongs to nobody's. */
+export function patientsOf(resource: JsonObject, find: Find): string[] {
+  const type = resource["resourceType"];
+  if (type === "Patient") return [resource["id"] as string];
+  if (type === "Group")
+    return each(resource["member"]).flatMap((member) => patientIn((member as JsonObject)["entity"]));
+  if (type === "Provenance") {
+    return each(resource["target"]).flatMap((target) => {
+      const reference =
+        isObject(target) && typeof target["reference"] === "string" ? target["reference"] : "";
+      const [targetType = "", id = ""] = reference.split("/");
+      const found = find(targetType, id);
+      return found === undefined ? patientIn(target) : patientsOf(found, find);
+    });
+  }
+  return OF_PATIENT.flatMap((name) => patientIn(resource[name]));
+}
+
+/** Everything, for an API that needs no token. */
+export const OPEN_ACCESS: Access = { permits: () => true, sees: () => true };
+
+const gives = (scope: ClinicalScope, type: string, permission: string) =>
+  (scope.type === "*" || scope.type === type) && scope.permissions.includes(permission);
+
+/** The access that a token gives at the API it was issued for. */
+export function accessOf(token: KnownToken, api: ApiDefinition, base: string, find: Find): Access {
+  const scopes = token.scopes.map(readClinicalScope).filter((each) => each !== undefined);
+  const user = registrations().users.find((each) => each.id === token.user);
+  const ownRecord =
+    user?.fhirUser.startsWith("Patient/") === true ? user.fhirUser.slice("Patient/".length) : undefined;
+
+  // The one patient a scope is confined to; null is nobody, undefined is everybody.
+  const confinedTo = (scope: ClinicalScope): string | null | undefined => {
+    if (scope.level === "system") return undefined;
+    if (scope.level === "patient") return token.context?.patient ?? null;
+    return ownRecord;
+  };
+  const isRestrictedTo = (scope: ClinicalScope, resource: JsonObject) => {
+    if (scope.restriction === undefined) return true;
+    const parameters = searchParameters(api, resource["resourceType"] as string);
+    return [...new URLSearchParams(scope.restriction)].every(([name, value]) => {
+      const parameter = parameters.find((each) => each.name === name);
+      if (parameter === undefined) return false;
+      const values = valuesAt(resource, parameter.expression);
+      return alternatives(value).some((one) => matches(values, parameter, undefined, one, base));
+    });
+  };
+
+  return {
+    permits: (type, permission) => scopes.some((scope) => gives(scope, type, permission)),
+    sees(resource, permission) {
+      const type = resource["resourceType"] as string;
+      const patients = patientsOf(resource, find);
+      return scopes.some((scope) => {
+        if (!gives(scope, type, permission) || !isRestrictedTo(scope, resource)) return false;
+        const patient = confinedTo(scope);
+        if (patient === undefined) return true;
+        if (type === "Group") return false;
+        return patients.length === 0 || (patient !== null && patients.includes(patient));
+      });
+    },
+  };
+}

@@ -1,0 +1,306 @@
+import { randomUUID } from "node:crypto";
+import { apiBase } from "../places.ts";
+import {
+  outcomeReply,
+  resourceReply,
+  emptyReply,
+  type Place,
+  type Reply,
+  type SandboxRequest,
+} from "../exchange.ts";
+import { isObject, type Json, type JsonObject } from "../json.ts";
+import { interactions, resourceTypes } from "../statement.ts";
+import type { SandboxState } from "../state.ts";
+import { accessOf, OPEN_ACCESS, patientsOf, type Access } from "./access.ts";
+import { InvalidSearch } from "./match.ts";
+import { search } from "./search.ts";
+
+type ApiPlace = Extract<Place, { kind: "api" }>;
+
+interface Call {
+  readonly state: SandboxState;
+  readonly request: SandboxRequest;
+  readonly place: ApiPlace;
+  readonly base: string;
+  readonly format: "json" | "xml";
+  readonly access: Access;
+  readonly ofType: (type: string) => readonly JsonObject[];
+  readonly find: (type: string, id: string) => JsonObject | undefined;
+}
+
+/** Answers a request under an API's base that is neither discovery nor metadata. */
+export async function answerFhir(
+  state: SandboxState,
+  request: SandboxRequest,
+  place: ApiPlace,
+  format: "json" | "xml",
+): Promise<Reply> {
+  const { tenant, api } = place;
+  if (tenant === undefined) return outcomeReply(404, "There is no such tenant.", format);
+  const base = apiBase(state.origin, api, tenant);
+  const population = state.population(tenant.id);
+  const created = state.created(tenant.id);
+  const find = (type: string, id: string) =>
+    created.find((each) => each["resourceType"] === type && each["id"] === id) ?? population.find(type, id);
+  const ofType = (type: string) => [
+    ...population.ofType(type),
+    ...created.filter((each) => each["resourceType"] === type),
+  ];
+
+  const granted = await authorize(state, request, place, base, find, format);
+  if ("status" in granted) return granted;
+  const call: Call = { state, request, place, base, format, access: granted, find, ofType };
+  const segments = place.path.split("/").slice(1);
+  if (segments.length === 0 || segments.some((segment) => segment === "")) {
+    return outcomeReply(404, "There is nothing here.", format);
+  }
+  const [type = "", ...rest] = segments;
+  if (type.startsWith("$")) return outcomeReply(501, `The operation ${type} is not supported.`, format);
+  if (!resourceTypes(api).includes(type)) {
+    return outcomeReply(404, `Resources of type ${type} are not here.`, format);
+  }
+  return answerType(call, type, rest);
+}
+
+/** The access that a request's token gives, or the refusal (RFC 6750, 3; the vendor's issue codes). */
+async function authorize(
+  state: SandboxState,
+  request: SandboxRequest,
+  { api, tenant }: ApiPlace,
+  base: string,
+  find: Call["find"],
+  format: "json" | "xml",
+): Promise<Access | Reply> {
+  if (api.access === "public" || tenant === undefined) return OPEN_ACCESS;
+  const value = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (value === undefined) return unauthorized("An access token is needed.", "", format);
+  const server = await state.authorizationServers.guarding(api, tenant);
+  const token = await server.findToken(value);
+  if (token === undefined || token.audience !== base) {
+    return unauthorized("The access token is not valid here.", ', error="invalid_token"', format);
+  }
+  if (state.authorizations.get(token.application.id) !== "approved") {
+    return outcomeReply(403, "The tenant has not authorized this application.", format);
+  }
+  return accessOf(token, api, base, find);
+}
+
+function unauthorized(diagnostics: string, error: string, format: "json" | "xml"): Reply {
+  const reply = outcomeReply(401, diagnostics, format);
+  reply.headers["www-authenticate"] = `Bearer realm="careconnect"${error}`;
+  return reply;
+}
+
+function answerType(call: Call, type: string, rest: readonly string[]): Promise<Reply> | Reply {
+  const { request, place, format } = call;
+  const { method } = request;
+  const offered = interactions(place.api, type);
+  const [second, third, fourth] = rest;
+  const isRead = method === "GET" || method === "HEAD";
+  if (second === undefined) {
+    if (isRead && offered.includes("search-type")) return runSearch(call, type, request.url.searchParams);
+    if (method === "POST" && offered.includes("create")) return create(call, type);
+    return notAllowed(method, type, format);
+  }
+  if (second === "_search" && third === undefined) {
+    if (method !== "POST" || !offered.includes("search-type")) return notAllowed(method, type, format);
+    if (request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") !== true) {
+      return outcomeReply(415, "A search is posted as a form.", format);
+    }
+    const parameters = new URLSearchParams(request.url.searchParams);
+    for (const [name, value] of new URLSearchParams(request.body.toString("utf8")))
+      parameters.append(name, value);
+    return runSearch(call, type, parameters);
+  }
+  if (second.startsWith("$")) return operate(call, type, second);
+  if (third?.startsWith("$") === true)
+    return outcomeReply(501, `The operation ${third} is not supported.`, format);
+  if (!isRead) return notAllowed(method, type, format);
+  if (third === undefined && offered.includes("read")) return read(call, type, second);
+  if (third === "_history" && fourth === undefined && offered.includes("history-instance")) {
+    return history(call, type, second);
+  }
+  if (third === "_history" && fourth !== undefined && offered.includes("vread")) {
+    return read(call, type, second, fourth);
+  }
+  return outcomeReply(404, "There is nothing here.", format);
+}
+
+function notAllowed(method: string, type: string, format: "json" | "xml"): Reply {
+  return outcomeReply(405, `${method} is not supported for ${type}.`, format);
+}
+
+const insufficient = (format: "json" | "xml", what: string): Reply => {
+  const reply = outcomeReply(403, `The token's scopes do not permit ${what}.`, format);
+  reply.headers["www-authenticate"] = 'Bearer realm="careconnect", error="insufficient_scope"';
+  return reply;
+};
+
+function versionHeaders(resource: JsonObject): Reply["headers"] {
+  const meta = resource["meta"];
+  if (!isObject(meta)) return {};
+  const updated = typeof meta["lastUpdated"] === "string" ? new Date(meta["lastUpdated"]) : undefined;
+  return {
+    etag: `W/"${meta["versionId"] as string}"`,
+    ...(updated === undefined ? {} : { "last-modified": updated.toUTCString() }),
+  };
+}
+
+function visible(call: Call, type: string, id: string): JsonObject | Reply {
+  if (!call.access.permits(type, "r")) return insufficient(call.format, `reading ${type}`);
+  const resource = call.find(type, id);
+  if (resource === undefined) return outcomeReply(404, `There is no ${type}/${id}.`, call.format);
+  return call.access.sees(resource, "r") ? resource : insufficient(call.format, `reading this ${type}`);
+}
+
+const isReply = (value: JsonObject | Reply): value is Reply => "delivery" in value;
+
+function read(call: Call, type: string, id: string, version?: string): Reply {
+  const resource = visible(call, type, id);
+  if (isReply(resource)) return resource;
+  const meta = resource["meta"];
+  if (version !== undefined && !(isObject(meta) && meta["versionId"] === version)) {
+    return outcomeReply(404, `There is no version ${version} of ${type}/${id}.`, call.format);
+  }
+  const headers = versionHeaders(resource);
+  if (version === undefined && call.request.headers["if-none-match"] === headers["etag"]) {
+    return emptyReply(304, headers);
+  }
+  const reply = resourceReply(200, structuredClone(resource), call.format);
+  Object.assign(reply.headers, headers);
+  return reply;
+}
+
+function history(call: Call, type: string, id: string): Reply {
+  const resource = visible(call, type, id);
+  if (isReply(resource)) return resource;
+  const meta = isObject(resource["meta"]) ? resource["meta"] : {};
+  return resourceReply(
+    200,
+    {
+      resourceType: "Bundle",
+      type: "history",
+      total: 1,
+      link: [{ relation: "self", url: `${call.base}/${type}/${id}/_history` }],
+      entry: [
+        {
+          fullUrl: `${call.base}/${type}/${id}`,
+          resource: structuredClone(resource),
+          request: { method: "POST", url: type },
+          response: { status: "201", lastModified: meta["lastUpdated"] ?? null },
+        },
+      ],
+    },
+    call.format,
+  );
+}
+
+function runSearch(call: Call, type: string, parameters: URLSearchParams): Reply {
+  if (!call.access.permits(type, "s")) return insufficient(call.format, `searching ${type}`);
+  const prefer = call.request.headers["prefer"];
+  try {
+    const bundle = search({
+      api: call.place.api,
+      base: call.base,
+      type,
+      parameters,
+      isStrict: typeof prefer === "string" && prefer.includes("handling=strict"),
+      access: call.access,
+      ofType: call.ofType,
+      find: call.find,
+    });
+    return resourceReply(200, bundle, call.format);
+  } catch (error) {
+    if (error instanceof InvalidSearch) return outcomeReply(400, error.message, call.format);
+    throw error;
+  }
+}
+
+function parseResource(request: SandboxRequest): JsonObject | undefined {
+  try {
+    const value = JSON.parse(request.body.toString("utf8")) as Json;
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function create(call: Call, type: string): Reply {
+  const { format, place, state, base } = call;
+  if (!call.access.permits(type, "c")) return insufficient(format, `creating ${type}`);
+  const sent = parseResource(call.request);
+  if (sent === undefined) return outcomeReply(400, "The body is not a resource in JSON.", format);
+  if (sent["resourceType"] !== type) return outcomeReply(422, `The body is not a ${type}.`, format);
+  const [patient] = patientsOf(sent, call.find);
+  if (patient === undefined || call.find("Patient", patient) === undefined) {
+    return outcomeReply(422, "The subject is not a patient of this tenant.", format);
+  }
+  const { resourceType, ...content } = sent;
+  const resource: JsonObject = {
+    resourceType: resourceType ?? type,
+    ...content,
+    id: randomUUID(),
+    meta: { versionId: "1", lastUpdated: new Date().toISOString() },
+  };
+  state.created(place.tenant?.id ?? "").push(resource);
+  const reply = resourceReply(201, structuredClone(resource), format);
+  reply.headers["location"] = `${base}/${type}/${resource["id"] as string}/_history/1`;
+  Object.assign(reply.headers, versionHeaders(resource));
+  return reply;
+}
+
+/** Note types, for ValueSet/$expand with a DocumentReference context (US Core, clinical notes). */
+const NOTE_TYPES = [
+  ["11488-4", "Consult note"],
+  ["18842-5", "Discharge summary"],
+  ["34117-2", "History and physical note"],
+  ["28570-0", "Procedure note"],
+  ["11506-3", "Progress note"],
+] as const;
+
+function operate(call: Call, type: string, name: string): Reply {
+  if (type === "DocumentReference" && name === "$docref") return findDocuments(call);
+  if (type === "ValueSet" && name === "$expand") return expandNoteTypes(call);
+  return outcomeReply(501, `The operation ${name} is not supported.`, call.format);
+}
+
+/** $docref: the documents of a patient. */
+function findDocuments(call: Call): Reply {
+  const { request, format } = call;
+  const parameters = new URLSearchParams(request.url.searchParams);
+  const posted = request.method === "POST" ? parseResource(request) : undefined;
+  for (const parameter of Array.isArray(posted?.["parameter"]) ? posted["parameter"] : []) {
+    if (!isObject(parameter)) continue;
+    const value = parameter["valueId"] ?? parameter["valueString"];
+    if (typeof parameter["name"] === "string" && typeof value === "string")
+      parameters.set(parameter["name"], value);
+  }
+  const patient = parameters.get("patient");
+  if (patient === null) return outcomeReply(400, "patient is missing.", format);
+  return runSearch(call, "DocumentReference", new URLSearchParams({ patient }));
+}
+
+function expandNoteTypes(call: Call): Reply {
+  const { url } = call.request;
+  const isAboutNotes = url.searchParams.get("context")?.startsWith("DocumentReference.type") === true;
+  if (!isAboutNotes) {
+    return outcomeReply(
+      404,
+      "Only the note types (context=DocumentReference.type) can be expanded.",
+      call.format,
+    );
+  }
+  return resourceReply(
+    200,
+    {
+      resourceType: "ValueSet",
+      status: "active",
+      expansion: {
+        timestamp: "2026-01-01T00:00:00Z",
+        total: NOTE_TYPES.length,
+        contains: NOTE_TYPES.map(([code, display]) => ({ system: "http://loinc.org", code, display })),
+      },
+    },
+    call.format,
+  );
+}
