@@ -12,6 +12,18 @@ export type ClientAuthentication =
   | "client_secret_post"
   | "private_key_jwt";
 
+/** Bounds on what one request may cost; what is absent keeps the client's default. */
+export interface LimitsEntry {
+  readonly connectSeconds?: number;
+  readonly headersSeconds?: number;
+  readonly bodyIdleSeconds?: number;
+  readonly exchangeSeconds?: number;
+  readonly totalSeconds?: number;
+  readonly retryWaitSeconds?: number;
+  readonly attempts?: number;
+  readonly connectionsPerOrigin?: number;
+}
+
 export interface EnvironmentEntry {
   readonly title: string;
   readonly fhirHost?: string;
@@ -20,6 +32,7 @@ export interface EnvironmentEntry {
   readonly embedded?: true;
   readonly certificateAuthority?: string;
   readonly evidence?: EvidenceMode;
+  readonly limits?: LimitsEntry;
 }
 
 export interface ApiEntry {
@@ -64,6 +77,7 @@ export interface TenantEnvironmentEntry {
   readonly otherTenant?: string;
   readonly evidence?: EvidenceMode;
   readonly mutations?: "forbidden" | "allowed";
+  readonly limits?: LimitsEntry;
   readonly apis: Readonly<Record<string, TenantApiEntry>>;
 }
 

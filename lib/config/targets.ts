@@ -6,6 +6,7 @@ import type {
   ClientAuthentication,
   Configuration,
   EvidenceMode,
+  LimitsEntry,
   TenantApiEntry,
   TenantEnvironmentEntry,
   TenantFile,
@@ -77,6 +78,7 @@ export interface ResolvedTargets {
   readonly embedded: boolean;
   /** PEM of the certificate authorities to trust beside the usual ones. */
   readonly certificateAuthority?: string;
+  readonly limits: LimitsEntry;
   readonly targets: readonly Target[];
 }
 
@@ -155,6 +157,7 @@ export function resolveTargets(
     evidence: entry.evidence ?? environment.evidence ?? "masked",
     embedded,
     ...(ca === undefined ? {} : { certificateAuthority: ca }),
+    limits: { ...environment.limits, ...entry.limits },
     targets,
   };
 }

@@ -5,11 +5,9 @@ import { openSession, type TargetSession } from "../checks/context.ts";
 import type { CheckDefinition, Proof, SuiteDefinition } from "../checks/definition.ts";
 import type { Level, Status } from "../checks/verdict.ts";
 import { formatVerdict } from "../checks/words.ts";
-import { createHttpClient } from "../http/client.ts";
-import type { HttpClient } from "../http/types.ts";
-import { createSecretVault } from "../http/secret-vault.ts";
+import type { HttpClient, HttpLimits } from "../http/types.ts";
 import { notApplicableReason } from "../checks/applies.ts";
-import { registerSecrets } from "./secrets.ts";
+import { openClient } from "./client.ts";
 
 /** A started sandbox; `lib/sandbox` gives them, the CLI passes it in. */
 export interface StartedSandbox extends SandboxPlace {
@@ -60,6 +58,16 @@ export interface CheckProof {
 }
 
 const BY_LEVEL: Readonly<Record<Level, Status>> = { SHALL: "fail", SHOULD: "warn", MAY: "info" };
+
+const SHORT: Partial<HttpLimits> = {
+  connectMs: 2000,
+  headersMs: 2000,
+  bodyIdleMs: 2000,
+  exchangeMs: 5000,
+  totalMs: 8000,
+  retryDelayMs: 5,
+  retryWaitMs: 20,
+};
 
 /** A sandbox with sessions on its targets. */
 interface Bench {
@@ -230,23 +238,8 @@ async function openBench(options: ProveOptions, faults: readonly string[], tls: 
   try {
     const selection = { tenant: options.tenant, environment: options.environment, apis: [] };
     const resolved = resolveTargets(options.configuration, selection, process.env, sandbox);
-    const vault = createSecretVault();
-    registerSecrets(vault, resolved.targets);
     // Short bounds: a fault that makes the sandbox hang must not make the proof hang.
-    const client = createHttpClient({
-      vault,
-      record: () => undefined,
-      ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
-      limits: {
-        connectMs: 2000,
-        headersMs: 2000,
-        bodyIdleMs: 2000,
-        exchangeMs: 5000,
-        totalMs: 8000,
-        retryDelayMs: 5,
-        retryWaitMs: 20,
-      },
-    });
+    const { http: client } = openClient(resolved, () => undefined, SHORT);
     http = client;
     const sessions = new Map<string, TargetSession>();
     return {

@@ -10,11 +10,9 @@ import { loadSuites } from "../checks/load.ts";
 import type { CheckResult } from "../checks/results.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { resolveTargets } from "../config/targets.ts";
-import { createHttpClient } from "../http/client.ts";
-import { createSecretVault } from "../http/secret-vault.ts";
+import { openClient } from "./client.ts";
 import { planRun } from "./plan.ts";
 import { openRecorder, resultOf } from "./record.ts";
-import { registerSecrets } from "./secrets.ts";
 
 declare module "vitest" {
   interface TaskMeta {
@@ -30,14 +28,8 @@ const resolved = resolveTargets(
   job.sandbox,
 );
 const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
-const vault = createSecretVault();
-registerSecrets(vault, resolved.targets);
 const recorder = openRecorder(job.out, job.evidence);
-const http = createHttpClient({
-  vault,
-  record: (exchange) => recorder.exchange(exchange),
-  ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
-});
+const { http, vault } = openClient(resolved, (exchange) => recorder.exchange(exchange));
 
 afterAll(async () => {
   await http.close();

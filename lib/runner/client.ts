@@ -1,0 +1,48 @@
+import type { LimitsEntry } from "../config/load.ts";
+import type { ResolvedTargets } from "../config/targets.ts";
+import { createHttpClient } from "../http/client.ts";
+import { createSecretVault } from "../http/secret-vault.ts";
+import type { Exchange, HttpClient, HttpLimits, SecretVault } from "../http/types.ts";
+
+/**
+ * The one client of a run, with every secret of the targets' registrations known to its vault, so that no output can
+ * carry it.
+ *
+ * @param limits lie over those of the configuration
+ */
+export function openClient(
+  resolved: ResolvedTargets,
+  record: (exchange: Exchange) => void,
+  limits: Partial<HttpLimits> = {},
+): { readonly http: HttpClient; readonly vault: SecretVault } {
+  const vault = createSecretVault();
+  for (const { client } of resolved.targets) {
+    if (client?.secret !== undefined) vault.register(client.secret.reveal(), client.secret.label);
+    if (client?.key !== undefined) vault.register(client.key.reveal(), client.key.label);
+  }
+  const { connectionsPerOrigin } = resolved.limits;
+  const http = createHttpClient({
+    vault,
+    record,
+    limits: { ...limitsOf(resolved.limits), ...limits },
+    ...(connectionsPerOrigin === undefined ? {} : { concurrencyPerOrigin: connectionsPerOrigin }),
+    ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
+  });
+  return { http, vault };
+}
+
+function limitsOf(entry: LimitsEntry): Partial<HttpLimits> {
+  const { attempts } = entry;
+  const times = {
+    connectMs: entry.connectSeconds,
+    headersMs: entry.headersSeconds,
+    bodyIdleMs: entry.bodyIdleSeconds,
+    exchangeMs: entry.exchangeSeconds,
+    totalMs: entry.totalSeconds,
+    retryWaitMs: entry.retryWaitSeconds,
+  };
+  const given = Object.entries(times).flatMap(([name, seconds]) =>
+    seconds === undefined ? [] : [[name, Math.max(1, Math.round(seconds * 1000))] as const],
+  );
+  return { ...Object.fromEntries(given), ...(attempts === undefined ? {} : { attempts }) };
+}
