@@ -218,7 +218,7 @@ describe("a mistake is one line that names file, line and field", () => {
       'name: Acme\nenvironments:\n  preview:\n    apis:\n      ours: { fhirBase: "https://fhir.example.org/" }\n',
     );
     expect(mistake(() => targets()).message).toMatch(
-      /acme\.yaml:5: .*fhirBase: .*without a slash at the end/,
+      /acme\.yaml:5: .*fhirBase: .*without query and without a slash at the end/,
     );
   });
 

@@ -209,6 +209,9 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
       body: "busy",
     });
   },
+  /** Asks for a pause of thirty years. */
+  "busy-for-ever": ({ socket }) =>
+    answer(socket, { status: 429, headers: [["Retry-After", "999999999"]], body: "busy" }),
   "huge-headers": ({ socket, query }) =>
     answer(socket, { headers: [["X-Huge", "h".repeat(Number(query.get("kb") ?? 1024) * 1024)]], body: json }),
   "many-headers": ({ socket }) =>
