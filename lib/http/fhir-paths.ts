@@ -31,6 +31,26 @@ export function isResourceType(word: string): boolean {
   return typeNames.has(word);
 }
 
+const conformanceTypes = new Set([
+  "CapabilityStatement",
+  "CodeSystem",
+  "CompartmentDefinition",
+  "ConceptMap",
+  "Conformance",
+  "ImplementationGuide",
+  "NamingSystem",
+  "OperationDefinition",
+  "SearchParameter",
+  "StructureDefinition",
+  "TerminologyCapabilities",
+  "ValueSet",
+]);
+
+/** Whether resources of a type describe a server or a standard, and no person. */
+export function isConformanceType(type: string): boolean {
+  return conformanceTypes.has(type);
+}
+
 /**
  * Whether a path, with or without its origin, is that of a FHIR search or operation: there the parameter `code` is
  * a clinical code and not an authorization code.
@@ -42,7 +62,7 @@ export function isFhirPath(path: string): boolean {
 }
 
 /** Replaces the id in every `{type}/{id}` of a path. */
-export function replacePathIds(path: string, replace: (id: string) => string): string {
+export function replacePathIds(path: string, replace: (id: string, type: string) => string): string {
   const segments = path.split("/");
   return segments
     .map((segment, index) => {
@@ -50,7 +70,7 @@ export function replacePathIds(path: string, replace: (id: string) => string): s
         isResourceType(segments[index - 1] ?? "") &&
         segment !== "" &&
         !/^(?:[_$]|%24|metadata$)/.test(segment);
-      return isId && !isResourceType(segment) ? replace(segment) : segment;
+      return isId && !isResourceType(segment) ? replace(segment, segments[index - 1] ?? "") : segment;
     })
     .join("/");
 }

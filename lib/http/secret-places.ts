@@ -41,7 +41,7 @@ export function isSecretName(name: string): boolean {
 }
 
 const nameHint = /token|secret|assertion|verifier|passw|api_?key|private_key|device_code|sess/i;
-const parameter = new RegExp(`((?:^|[^\\w-])(${anyName})(?:=|\\s*=>\\s*)["']?)([^&#\\s"<>‹]+)`, "gi");
+const parameter = new RegExp(`((?:^|[^\\w-])(${anyName})["']?(?:=|\\s*=>\\s*)["']?)([^&#\\s"<>‹]+)`, "gi");
 const labelled = new RegExp(`((?:^|[^\\w-])(${anyName})["']?\\s*:\\s*["']?)([^&#\\s"'<>‹,;]{8,})`, "gi");
 const jsonMember = new RegExp(
   `("(${anyName})"\\s*:\\s*)(?:"((?:[^"\\\\]|\\\\[^])*)(?:"|\\\\?$)|(-?\\d[\\d.eE+-]*))`,
