@@ -84,7 +84,10 @@ async function findingsOf(
   if (check.expect.length > 0) {
     const subject = await subjectOfCheck(check, context);
     for (const expectation of substitute(check.expect, context.variables)) {
-      findings.push(...(await evaluate(expectation, subject, factDocument)));
+      const found = await evaluate(expectation, subject, factDocument);
+      findings.push(...found);
+      // The body of an answer that was not asked for is not the document that was.
+      if ("status" in expectation && found.length > 0) break;
     }
   }
   if (check.procedure !== undefined) {

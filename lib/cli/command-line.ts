@@ -46,7 +46,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       .wrap(100)
       .exitProcess(false)
       .fail((message: string | null, error: Error | undefined) => {
-        throw error ?? new ConfigurationError(usageProblem(message ?? "bad usage", args));
+        // What yargs itself finds wrong comes without an error, or with one of its own kind.
+        if (error !== undefined && error !== null && error.name !== "YError") throw error;
+        throw new ConfigurationError(usageProblem(message ?? error?.message ?? "bad usage", args));
       })
       .parseAsync();
     return exitCode;
