@@ -13,7 +13,7 @@ export interface ProgressOutput {
 
 /** Progress to standard error, so that standard output stays for programs. Honours NO_COLOR. */
 export function standardProgress(): ProgressOutput {
-  const terminal = process.stderr.isTTY === true && process.env["CI"] === undefined;
+  const terminal = process.stderr.isTTY && process.env["CI"] === undefined;
   return {
     write: (text) => process.stderr.write(text),
     terminal,

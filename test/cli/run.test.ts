@@ -186,6 +186,13 @@ describe("a run that is stopped half-way", () => {
   });
 });
 
+/** A file's text, and what its long base64 runs hold: reports carry their data encoded. */
+function readable(content: Buffer): string[] {
+  const text = content.toString("utf8");
+  const encoded = text.match(/[A-Za-z0-9+/]{200,}={0,2}/g) ?? [];
+  return [text, ...encoded.map((run) => Buffer.from(run, "base64").toString("utf8"))];
+}
+
 describe("secrets", () => {
   const PLANTED = {
     secret: "planted-client-secret-7f3a9",
@@ -272,13 +279,6 @@ describe("secrets", () => {
       }
     });
   });
-
-  /** A file's text, and what its long base64 runs hold: reports carry their data encoded. */
-  function readable(content: Buffer): string[] {
-    const text = content.toString("utf8");
-    const encoded = text.match(/[A-Za-z0-9+/]{200,}={0,2}/g) ?? [];
-    return [text, ...encoded.map((run) => Buffer.from(run, "base64").toString("utf8"))];
-  }
 });
 
 describe("the package, installed elsewhere", () => {

@@ -86,7 +86,6 @@ describe("a tenant's configuration", () => {
       JSON.stringify(target),
       inspect(target, { depth: 9 }),
       String(target?.client?.secret),
-      `${target?.client?.secret}`,
     ]) {
       expect(shown).not.toContain("hunter2");
     }
