@@ -16,6 +16,11 @@ export interface TypeFacts {
   readonly targets?: readonly Canonical[];
   readonly aggregation?: readonly ("contained" | "referenced" | "bundled")[];
   readonly versioning?: "either" | "independent" | "specific";
+  /** FHIR type of a `System.*` value (`structuredefinition-fhir-type`), such as `string` or `id`. */
+  readonly fhirType?: string;
+  /** From `elementdefinition-type-must-support`: this type (and these of its targets) must be supported. */
+  readonly mustSupport?: boolean;
+  readonly mustSupportTargets?: readonly Canonical[];
 }
 
 export interface DiscriminatorFacts {
@@ -42,6 +47,8 @@ export interface ConstraintFacts {
   readonly expression: string;
   /** The structure that introduced it (`ElementDefinition.constraint.source`). */
   readonly source?: Canonical;
+  /** A best practice (`elementdefinition-bestpractice`), not a rule: `dom-6` and its like. */
+  readonly bestPractice?: boolean;
 }
 
 /** One element of a snapshot, in snapshot order. */
@@ -51,7 +58,7 @@ export interface ElementFacts {
   readonly path: string;
   readonly sliceName?: string;
   readonly min: number;
-  /** `*` is `Infinity` in memory and `"*"` on disk. */
+  /** `*` is `Infinity` in memory; on disk see `codec.ts`. */
   readonly max: number | "*";
   /** Cardinality of the element in the base definition; tells whether JSON carries an array. */
   readonly baseMax?: number | "*";
@@ -73,6 +80,10 @@ export interface ElementFacts {
   readonly isSummary?: boolean;
   /** `ElementDefinition.representation`, such as `xmlAttr`. */
   readonly representation?: readonly string[];
+  /** Regular expression of a primitive's value (`regex` extension), to be matched against the whole value. */
+  readonly regex?: string;
+  /** US Core's `uscdi-requirement`: counts as must-support for systems that claim USCDI. */
+  readonly uscdi?: boolean;
 }
 
 export interface StructureFacts {
@@ -93,7 +104,13 @@ export interface StructureFacts {
   readonly elements: readonly ElementFacts[];
 }
 
-/** What is known of a value set without a terminology service. */
+/**
+ * What is known of a value set without a terminology service. Is a code of a system a member?
+ * 1. `exclude[system]` has it: no.
+ * 2. `include[system]` has it, or is `"*"`: yes (with `"*"`, whether the code exists is the code system's matter).
+ * 3. `unverifiable` names the system, or `unknownValueSets` is there: unknown.
+ * 4. Otherwise: no.
+ */
 export interface ValueSetFacts {
   readonly url: Canonical;
   readonly version?: string;
@@ -102,6 +119,10 @@ export interface ValueSetFacts {
   readonly include: Readonly<Record<string, readonly string[] | "*">>;
   /** Code systems (or value sets) of which it draws codes that could not be listed offline. */
   readonly unverifiable?: readonly string[];
+  /** The value sets among `unverifiable`: as their content is unknown, a code of any system may be a member. */
+  readonly unknownValueSets?: readonly string[];
+  /** Codes that are no members although their system is included as `"*"` or `unverifiable`. */
+  readonly exclude?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface CodeSystemFacts {
@@ -111,6 +132,13 @@ export interface CodeSystemFacts {
   /** `complete`: `codes` lists them all. */
   readonly content: "complete" | "fragment" | "example" | "not-present" | "supplement";
   readonly codes: readonly string[];
+  /** Code → its parents in an is-a hierarchy; codes without parents are left out. */
+  readonly parents?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Kept by HL7 Terminology, apart from the FHIR version the copy at hand is from: its owner may since have added
+   * codes, so that a code missing here is not proven wrong by itself.
+   */
+  readonly separatelyMaintained?: boolean;
 }
 
 /** `manifest.json` of a pack. */
@@ -133,6 +161,9 @@ export interface DefinitionSource {
   type(name: string): StructureFacts | undefined;
   valueSet(canonical: string): ValueSetFacts | undefined;
   codeSystem(canonical: string): CodeSystemFacts | undefined;
-  /** Profiles of a guide on a resource type (kind resource, derivation constraint), in stable order. */
+  /**
+   * Profiles of the guides asked for (not of the packs they depend on) on a resource type: kind resource, derivation
+   * constraint, by URL.
+   */
   profilesOf(type: string): readonly StructureFacts[];
 }
