@@ -91,10 +91,11 @@ export function codeSpan(text: string): string {
 
 /** A Markdown link, or only its text when the address is not one of the web. */
 export function markdownLink(text: string, url: string): string {
-  const address = webAddress(url);
-  if (address === undefined) return escapeMarkdown(text);
+  const name = bounded(text, 300);
+  const address = url.length > 2_000 ? undefined : webAddress(url);
+  if (address === undefined) return escapeMarkdown(name);
   // Nothing is linked by itself inside of a link, so a number sign may stay as it is.
-  return `[${escapeMarkdown(text).replace(/&#35;/g, "#")}](<${address.replace(/[<>|]/g, (char) => encodeURIComponent(char))}>)`;
+  return `[${escapeMarkdown(name).replace(/&#35;/g, "#")}](<${address.replace(/[<>|]/g, (char) => encodeURIComponent(char))}>)`;
 }
 
 /** The address, if it is an absolute http or https one. */

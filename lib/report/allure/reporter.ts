@@ -1,10 +1,12 @@
+import { closeSync, fstatSync, openSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestResult } from "allure-js-commons";
 import AllureVitestReporter from "allure-vitest/reporter";
 import type { RunnerTask } from "vitest";
 import type { TestCase, Vitest } from "vitest/node";
-import { asCheckResult, objectOf } from "../read.ts";
-import { mapToAllure } from "./mapping.ts";
+import { asCheckResult, objectOf, parseResult } from "../read.ts";
+import type { CheckResult } from "../../checks/results.ts";
+import { allureUuid, mapToAllure } from "./mapping.ts";
 import { ALLURE_RESULTS, clearAllureResults, makeAllureResults, writeAttachments } from "./results.ts";
 
 export interface AllureReporterOptions {
@@ -14,33 +16,55 @@ export interface AllureReporterOptions {
   readonly apiTitles?: ReadonlyMap<string, string>;
 }
 
+/** How often to look for verdicts that vitest has not told of. */
+const CATCH_UP_MS = 200;
+
 /**
- * Reporter for vitest that writes each verdict to Allure the moment it falls, so that a run that is killed keeps what
- * it has. The verdict is read from the task's meta (`task.meta.careconnect`, a CheckResult); tests without one are
- * reported as allure-vitest would.
+ * Reporter for vitest that writes each verdict to Allure as it falls, so that a run that is killed keeps what it has.
+ * The verdict is read from the task's meta (`task.meta.careconnect`, a CheckResult); tests without one are reported as
+ * allure-vitest would.
+ *
+ * Vitest throttles what workers tell: a check that ends within 100 ms of another may be held back until some third
+ * one moves, which is too late when that one hangs until the process is stopped. So the reporter also follows
+ * `results.ndjson`, and looks there a last time when the process exits.
  */
 export class AllureReporter extends AllureVitestReporter {
   readonly #results: string;
+  readonly #follow: () => void;
   #current: unknown;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ folder, apiTitles }: AllureReporterOptions) {
     const results = join(folder, ALLURE_RESULTS);
+    const written = new Set<string>();
+    const prepare = (result: CheckResult): TestResult => {
+      const mapped = mapToAllure(result, { folder, apiTitle: apiTitles?.get(result.api) });
+      writeAttachments(results, mapped);
+      written.add(mapped.test.uuid);
+      return mapped.test;
+    };
     super({
       resultsDir: results,
       listeners: [
         {
           // What allure-vitest made of the task is replaced as a whole: it guesses the status from names and messages.
-          beforeTestResultWrite: (written: TestResult) => {
+          beforeTestResultWrite: (guessed: TestResult) => {
             const result = asCheckResult(this.#current);
-            if (result === undefined) return;
-            const mapped = mapToAllure(result, { folder, apiTitle: apiTitles?.get(result.api) });
-            writeAttachments(results, mapped);
-            Object.assign(written, mapped.test);
+            if (result !== undefined) Object.assign(guessed, prepare(result));
           },
         },
       ],
     });
     this.#results = results;
+    const read = followLines(join(folder, "results.ndjson"));
+    this.#follow = () => {
+      for (const line of read()) {
+        const result = parseResult(line);
+        if (result === undefined || written.has(allureUuid(result))) continue;
+        const test = prepare(result);
+        writeFileSync(join(results, `${test.uuid}-result.json`), JSON.stringify(test), { mode: 0o600 });
+      }
+    };
   }
 
   override onInit(vitest: Vitest): void {
@@ -49,6 +73,8 @@ export class AllureReporter extends AllureVitestReporter {
     // Checks hand their verdict over in meta and never call Allure, so workers need neither its setup file nor its
     // test runner: it gets to see no projects to put them into.
     super.onInit({ projects: [] } as Pick<Vitest, "projects"> as Vitest);
+    this.#timer = setInterval(this.#follow, CATCH_UP_MS).unref();
+    process.once("exit", this.#follow);
   }
 
   /** Writes a finished test at once. */
@@ -61,8 +87,35 @@ export class AllureReporter extends AllureVitestReporter {
     }
   }
 
-  /** Everything is written by now; the base class would write it all a second time. */
+  /** Everything that vitest told of is written by now; the base class would write it all a second time. */
   override onTestRunEnd(): void {
-    // Nothing is left to do.
+    clearInterval(this.#timer);
+    process.off("exit", this.#follow);
+    this.#follow();
   }
+}
+
+/** Reads the whole lines that were added to a file since the last call; none while there is no file. */
+function followLines(file: string): () => string[] {
+  let position = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  return () => {
+    let descriptor: number;
+    try {
+      descriptor = openSync(file, "r");
+    } catch {
+      return [];
+    }
+    try {
+      const added = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - position));
+      const bytes = readSync(descriptor, added, 0, added.length, position);
+      position += bytes;
+      const text = Buffer.concat([rest, added.subarray(0, bytes)]);
+      const end = text.lastIndexOf(0x0a) + 1;
+      rest = text.subarray(end);
+      return end === 0 ? [] : text.toString("utf8", 0, end - 1).split("\n");
+    } finally {
+      closeSync(descriptor);
+    }
+  };
 }
