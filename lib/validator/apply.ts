@@ -1,0 +1,381 @@
+/** Judging a value by an overlay: the rules that a profile adds. */
+import { checkBinding } from "./bindings.ts";
+import type { Judge } from "./judge.ts";
+import { isObject, withoutVersion } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import type { Bounds, Member, Overlay, Slice, Slicing } from "./overlays.ts";
+import { report } from "./run.ts";
+import type { Run } from "./run.ts";
+import { SPECIAL } from "./shapes.ts";
+import type { ElementShape, TypeOption } from "./shapes.ts";
+import { MATCH } from "./slices.ts";
+import type { SliceSurroundings } from "./slices.ts";
+import { checkConstraints } from "./walk.ts";
+import { quoted } from "./wording.ts";
+
+/** Judges an object by an overlay of its type: the members, and the rules on the object itself. */
+export function applyOverlay(
+  judge: Judge,
+  run: Run,
+  overlay: Overlay,
+  value: JsonObject,
+  typeName: string,
+  depth: number,
+): void {
+  for (const member of overlay.members) applyMember(judge, run, member, value, depth);
+  if (overlay.constraints.length > 0)
+    checkConstraints(run, overlay.constraints, value, typeName, undefined, depth);
+}
+
+/** One value of an element, with its index where the element repeats. */
+interface Occurrence {
+  readonly value: unknown;
+  readonly companion: unknown;
+  readonly option: TypeOption;
+  readonly index: number;
+}
+
+function occurrencesOf(value: JsonObject, element: ElementShape): Occurrence[] {
+  const found: Occurrence[] = [];
+  for (const option of element.options) {
+    const item = value[option.key];
+    const companion = option.tag < 0 ? undefined : value[option.companionKey];
+    if (item === undefined && companion === undefined) continue;
+    if (!element.repeats) {
+      found.push({ value: item, companion, option, index: -1 });
+      continue;
+    }
+    const items: readonly unknown[] = Array.isArray(item) ? item : item === undefined ? [] : [item];
+    const companions: readonly unknown[] = Array.isArray(companion) ? companion : [];
+    const length = Math.max(items.length, companions.length);
+    for (let index = 0; index < length; index++) {
+      found.push({ value: items[index], companion: companions[index], option, index });
+    }
+  }
+  return found;
+}
+
+function applyMember(judge: Judge, run: Run, member: Member, value: JsonObject, depth: number): void {
+  const { element } = member;
+  const occurrences = occurrencesOf(value, element);
+  const count = occurrences.length;
+  if (count < member.min) {
+    report(run, depth, {
+      severity: "error",
+      code: "structure",
+      rule: "cardinality-min",
+      details: { element: element.path, min: member.min, count },
+      profile: member.profile,
+    });
+  }
+  if (count > member.max) {
+    report(run, depth, {
+      severity: "error",
+      code: "structure",
+      rule: "cardinality-max",
+      details: { element: element.path, max: member.max, count },
+      profile: member.profile,
+    });
+  }
+  if (count > 0) {
+    const below = depth + 1;
+    for (const occurrence of occurrences) {
+      enter(run, element, occurrence, below);
+      if (member.allowed !== undefined && !isAllowed(judge, member.allowed, occurrence)) {
+        report(run, below, {
+          severity: "error",
+          code: "structure",
+          rule: "choice-type",
+          details: { element: element.path, type: typeOf(occurrence), allowed: [...member.allowed] },
+          profile: member.profile,
+        });
+      } else if (member.item !== undefined) applyItem(judge, run, member.item, occurrence, element, below);
+    }
+  }
+  if (member.slicing !== undefined) applySlicing(judge, run, member.slicing, occurrences, member, depth);
+}
+
+function enter(run: Run, element: ElementShape, { option, index }: Occurrence, depth: number): void {
+  run.elements[depth] = element;
+  run.segments[depth] = element.isChoice ? `${element.name}.ofType(${option.code})` : element.name;
+  run.indexes[depth] = index;
+}
+
+/** A resource's own type counts where an element holds resources. */
+function typeOf({ value, option }: Occurrence): string {
+  const type = option.isResource && isObject(value) ? value["resourceType"] : undefined;
+  return typeof type === "string" ? quoted(type) : option.code;
+}
+
+function isAllowed(judge: Judge, allowed: ReadonlySet<string>, occurrence: Occurrence): boolean {
+  const name = typeOf(occurrence);
+  if (allowed.has(name)) return true;
+  return judge.shapes.type(name)?.lineage.some((ancestor) => allowed.has(ancestor)) === true;
+}
+
+function applyItem(
+  judge: Judge,
+  run: Run,
+  overlay: Overlay,
+  occurrence: Occurrence,
+  element: ElementShape,
+  depth: number,
+): void {
+  const { value, companion, option } = occurrence;
+  if (overlay.fixed !== undefined) applyValueRule(run, "value-fixed", overlay.fixed, overlay, value, depth);
+  if (overlay.pattern !== undefined)
+    applyValueRule(run, "value-pattern", overlay.pattern, overlay, value, depth);
+  if (overlay.bounds !== undefined) applyBounds(run, overlay.bounds, overlay.profile, value, depth);
+  const shape = option.tag < 0 && !option.isResource ? option.shape() : undefined;
+  if (overlay.binding !== undefined) {
+    if (value !== undefined && value !== null) {
+      checkBinding(run, overlay.binding, value, shape?.special ?? SPECIAL.none, overlay.profile, depth);
+    } else if (overlay.binding.strength === "required" && element.facts.binding?.strength !== "required") {
+      report(run, depth, {
+        severity: "error",
+        code: "code-invalid",
+        rule: "primitive-no-value",
+        details: { valueSet: overlay.binding.test.valueSet },
+        profile: overlay.profile,
+      });
+    }
+  }
+  if (isObject(value)) {
+    const typeName = option.isResource ? typeOf(occurrence) : (shape?.name ?? option.code);
+    applyOverlay(judge, run, overlay, value, typeName, depth);
+    if (overlay.targets !== undefined && option.code === "Reference") {
+      judge.checkTarget(run, value, overlay.targets.types, overlay, depth);
+    }
+    const profiles = overlay.profiles?.get(option.code);
+    if (profiles !== undefined) applyTypeProfiles(judge, run, value, profiles, depth);
+  } else if (overlay.constraints.length > 0) {
+    checkConstraints(run, overlay.constraints, value, option.code, companion, depth);
+  }
+}
+
+/** Asks that a value meet one of the profiles that its type is restricted to. */
+export function applyTypeProfiles(
+  judge: Judge,
+  run: Run,
+  value: JsonObject,
+  profiles: readonly string[],
+  depth: number,
+): void {
+  const { url } = value;
+  const known = profiles
+    // An extension is judged by its definition wherever it stands.
+    .filter((profile) => typeof url !== "string" || withoutVersion(profile) !== withoutVersion(url))
+    .map((profile) => judge.definitions.structure(profile))
+    .filter((structure) => structure !== undefined);
+  const [first, ...others] = known;
+  // One of them cannot be looked at: it may be the one that is met.
+  if (first === undefined || known.length < profiles.length) return;
+  if (others.length === 0) {
+    judge.applyStructure(run, first, value, depth);
+    return;
+  }
+  if (known.some((structure) => judge.conforms(run, value, structure.url))) return;
+  report(run, depth, {
+    severity: "error",
+    code: "structure",
+    rule: "profile-none-met",
+    details: { profiles: known.map((structure) => structure.url) },
+  });
+}
+
+function applyValueRule(
+  run: Run,
+  rule: "value-fixed" | "value-pattern",
+  wanted: NonNullable<Overlay["fixed"]>,
+  overlay: Overlay,
+  value: unknown,
+  depth: number,
+): void {
+  const at = wanted.test(value);
+  if (at === undefined) return;
+  report(run, depth, {
+    severity: "error",
+    code: "value",
+    rule,
+    details: { wanted: quoted(wanted.value), at: at === "" ? "the value itself" : at },
+    profile: overlay.profile,
+  });
+}
+
+function applyBounds(run: Run, bounds: Bounds, profile: string, value: unknown, depth: number): void {
+  if (bounds.maxLength !== undefined && typeof value === "string" && value.length > bounds.maxLength) {
+    report(run, depth, {
+      severity: "error",
+      code: "invalid",
+      rule: "value-max-length",
+      details: { maxLength: bounds.maxLength, length: value.length },
+      profile,
+    });
+  }
+  for (const rule of ["value-minimum", "value-maximum"] as const) {
+    const bound = rule === "value-minimum" ? bounds.minimum : bounds.maximum;
+    const order = compareToBound(value, bound);
+    if (order === undefined || (rule === "value-minimum" ? order >= 0 : order <= 0)) continue;
+    report(run, depth, {
+      severity: "error",
+      code: "invalid",
+      rule,
+      details: {
+        value: quoted(value),
+        [rule === "value-minimum" ? "minimum" : "maximum"]: quoted(bound),
+      },
+      profile,
+    });
+  }
+}
+
+/** Below 0, 0 or above 0; undefined where the two cannot be compared. */
+function compareToBound(value: unknown, bound: unknown): number | undefined {
+  if (typeof value === "number" && typeof bound === "number") return value - bound;
+  if (typeof value === "string" && typeof bound === "string") return compareTimes(value, bound);
+  if (!isObject(value) || !isObject(bound)) return undefined;
+  // Quantities compare only in the same unit.
+  if (value["system"] !== bound["system"] || value["code"] !== bound["code"]) return undefined;
+  return compareToBound(value["value"], bound["value"]);
+}
+
+function compareTimes(value: string, bound: string): number | undefined {
+  if (/T/.test(value) && /T/.test(bound)) {
+    const difference = Date.parse(value) - Date.parse(bound);
+    return Number.isNaN(difference) ? undefined : difference;
+  }
+  const length = Math.min(value.length, bound.length, 10);
+  const one = value.slice(0, length);
+  const other = bound.slice(0, length);
+  if (one !== other) return one < other ? -1 : 1;
+  return value.length === bound.length ? 0 : undefined;
+}
+
+function applySlicing(
+  judge: Judge,
+  run: Run,
+  slicing: Slicing,
+  occurrences: readonly Occurrence[],
+  member: Pick<Member, "element" | "profile" | "elementId">,
+  depth: number,
+): void {
+  const { slices } = slicing;
+  const below = depth + 1;
+  const matched: Occurrence[][] = slices.map(() => []);
+  const possible: number[] = slices.map(() => 0);
+  const surroundings: SliceSurroundings = {
+    resolve: (reference) => judge.resolve(run, reference),
+    conforms: (value, profile) => judge.conforms(run, value, profile),
+  };
+  let last = -1;
+  let outside = false;
+  for (const occurrence of occurrences) {
+    const at = sliceOf(slices, occurrence, surroundings, possible);
+    enter(run, member.element, occurrence, below);
+    if (at === UNDECIDED) continue;
+    if (at === NONE) {
+      outside = true;
+      if (slicing.rules === "closed") {
+        report(run, below, {
+          severity: "error",
+          code: "structure",
+          rule: "slice-closed",
+          details: { element: member.elementId },
+          profile: member.profile,
+        });
+      }
+      continue;
+    }
+    matched[at]?.push(occurrence);
+    const name = slices[at]?.name ?? "";
+    if (slicing.ordered && at < last) {
+      report(run, below, {
+        severity: "error",
+        code: "structure",
+        rule: "slice-order",
+        details: { element: member.elementId, slice: name },
+        profile: member.profile,
+      });
+    }
+    if (slicing.rules === "openAtEnd" && outside) {
+      report(run, below, {
+        severity: "error",
+        code: "structure",
+        rule: "slice-open-at-end",
+        details: { element: member.elementId },
+        profile: member.profile,
+      });
+    }
+    last = at;
+  }
+  for (const [at, slice] of slices.entries()) {
+    applySlice(judge, run, slice, matched[at] ?? [], possible[at] ?? 0, member, depth);
+  }
+}
+
+const NONE = -1;
+const UNDECIDED = -2;
+
+function sliceOf(
+  slices: readonly Slice[],
+  occurrence: Occurrence,
+  surroundings: SliceSurroundings,
+  possible: number[],
+): number {
+  let answer = NONE;
+  for (const [at, slice] of slices.entries()) {
+    const match = slice.test(occurrence, surroundings);
+    if (match === MATCH.yes) return at;
+    if (match === MATCH.maybe) {
+      possible[at] = (possible[at] ?? 0) + 1;
+      answer = UNDECIDED;
+    }
+  }
+  return answer;
+}
+
+function applySlice(
+  judge: Judge,
+  run: Run,
+  slice: Slice,
+  occurrences: readonly Occurrence[],
+  possible: number,
+  member: Pick<Member, "element" | "profile" | "elementId">,
+  depth: number,
+): void {
+  const count = occurrences.length;
+  if (count + possible < slice.min) {
+    report(run, depth, {
+      severity: "error",
+      code: "structure",
+      rule: "slice-min",
+      details: { element: slice.elementId, min: slice.min, count },
+      profile: member.profile,
+    });
+  }
+  if (count > slice.max) {
+    report(run, depth, {
+      severity: "error",
+      code: "structure",
+      rule: "slice-max",
+      details: { element: slice.elementId, max: slice.max, count },
+      profile: member.profile,
+    });
+  }
+  const below = depth + 1;
+  for (const occurrence of occurrences) {
+    enter(run, member.element, occurrence, below);
+    if (slice.allowed !== undefined && !isAllowed(judge, slice.allowed, occurrence)) {
+      report(run, below, {
+        severity: "error",
+        code: "structure",
+        rule: "choice-type",
+        details: { element: slice.elementId, type: typeOf(occurrence), allowed: [...slice.allowed] },
+        profile: member.profile,
+      });
+    } else if (!slice.item.isEmpty) applyItem(judge, run, slice.item, occurrence, member.element, below);
+  }
+  if (slice.slicing !== undefined) {
+    applySlicing(judge, run, slice.slicing, occurrences, { ...member, elementId: slice.elementId }, depth);
+  }
+}

@@ -1,0 +1,103 @@
+/** Which profiles a resource is judged by. */
+import { isObject, listAt } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import type { DefinitionSource, StructureFacts } from "./pack/format.ts";
+import { treeOf } from "./trees.ts";
+import type { ElementNode } from "./trees.ts";
+import { compileSlice, MATCH } from "./slices.ts";
+import type { SliceTest } from "./slices.ts";
+import { patternTest } from "./patterns.ts";
+import type { Shapes } from "./shapes.ts";
+
+/** The profiles that a resource claims in `meta.profile`, each once. */
+export function claimedProfiles(resource: JsonObject): readonly string[] {
+  const meta = resource["meta"];
+  if (!isObject(meta)) return [];
+  const claimed = new Set<string>();
+  for (const profile of listAt(meta, "profile"))
+    if (typeof profile === "string" && profile !== "") claimed.add(profile);
+  return [...claimed];
+}
+
+/** Finds the guide's profiles for a resource by its type, its code and its categories. */
+export interface ProfileChooser {
+  choose(resource: JsonObject, type: string): readonly StructureFacts[];
+}
+
+type Condition = (resource: JsonObject) => boolean;
+
+interface Candidate {
+  readonly structure: StructureFacts;
+  /** Decided by the code of the resource, which says more than a category does. */
+  readonly byCode: boolean;
+  readonly conditions: readonly Condition[];
+}
+
+/** Elements that tell what a resource is about. */
+const TELLING: ReadonlySet<string> = new Set(["code", "category", "type", "class"]);
+
+/** Prepares the choice for a set of definitions. */
+export function createProfileChooser(definitions: DefinitionSource, shapes: Shapes): ProfileChooser {
+  const byType = new Map<string, readonly Candidate[]>();
+  return {
+    choose(resource, type) {
+      let candidates = byType.get(type);
+      if (candidates === undefined) {
+        candidates = definitions
+          .profilesOf(type)
+          .map((structure) => candidate(definitions, shapes, structure));
+        if (shapes.type(type) !== undefined) byType.set(type, candidates);
+      }
+      return chooseAmong(candidates, resource);
+    },
+  };
+}
+
+function chooseAmong(candidates: readonly Candidate[], resource: JsonObject): readonly StructureFacts[] {
+  if (candidates.length === 1) return candidates.map(({ structure }) => structure);
+  const fitting = candidates.filter(
+    ({ conditions }) => conditions.length > 0 && conditions.every((holds) => holds(resource)),
+  );
+  const byCode = fitting.filter((one) => one.byCode);
+  const chosen = byCode.length > 0 ? byCode : fitting;
+  // What another chosen profile builds on is judged with it.
+  const bases = new Set(chosen.map(({ structure }) => structure.base));
+  return chosen.filter(({ structure }) => !bases.has(structure.url)).map(({ structure }) => structure);
+}
+
+function candidate(definitions: DefinitionSource, shapes: Shapes, structure: StructureFacts): Candidate {
+  const conditions: Condition[] = [];
+  let byCode = false;
+  const root = treeOf(structure);
+  const shape = shapes.type(structure.type);
+  for (const child of root?.children ?? []) {
+    const element = shape?.elements.get(child.name);
+    if (element === undefined || !TELLING.has(child.name)) continue;
+    const own = valueCondition(child);
+    if (own !== undefined) {
+      conditions.push(own);
+      byCode ||= child.name === "code";
+    }
+    for (const slice of child.slices) {
+      if (slice.facts.min === 0) continue;
+      const test = compileSlice(definitions, shapes, child, slice, element);
+      conditions.push(sliceCondition(child.name, test));
+    }
+  }
+  return { structure, byCode, conditions };
+}
+
+function valueCondition({ name, facts }: ElementNode): Condition | undefined {
+  const wanted = facts.pattern ?? facts.fixed;
+  if (wanted === undefined) return undefined;
+  const test = patternTest(wanted.value);
+  return (resource) => listAt(resource, name).some((value) => test(value) === undefined);
+}
+
+function sliceCondition(name: string, test: SliceTest): Condition {
+  const nowhere = { resolve: () => undefined, conforms: () => false };
+  return (resource) =>
+    listAt(resource, name).some(
+      (value) => test({ value, companion: undefined, option: undefined }, nowhere) === MATCH.yes,
+    );
+}
