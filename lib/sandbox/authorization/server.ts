@@ -230,7 +230,7 @@ function configuration(
     return api === undefined || home === undefined ? base : apiBase(state.origin, api, home);
   };
   const patientApi = home === undefined ? undefined : patientApiOf(tenant);
-  const port = new URL(state.origin).port;
+  const { port } = new URL(base);
   const path = new URL(base).pathname;
 
   return {
