@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { packageCompiler, type CompiledDefinitions, type SourceResource } from "./compile.ts";
 import { notInR4 } from "./corrections.ts";
 import { PackError } from "./errors.ts";
-import { readPackageArchive } from "./package.ts";
+import { capabilityFacts, searchParameterFacts } from "./capability.ts";
+import { readPackageArchive, validationTypes, type FhirPackage } from "./package.ts";
 import { isRawObject } from "./raw.ts";
 import { layered, memoryPack } from "./store.ts";
 import { packFiles, sha256, type PackContent } from "./write.ts";
@@ -89,7 +90,11 @@ export async function compileGuide(
   guide: (typeof builtInGuides)[number],
   r4: CompiledDefinitions,
 ): Promise<ReadonlyMap<string, string>> {
-  const fhirPackage = await readPackageArchive(archive);
+  const fhirPackage = await readPackageArchive(archive, [
+    ...validationTypes,
+    "CapabilityStatement",
+    "SearchParameter",
+  ]);
   if (fhirPackage.name !== guide.id || fhirPackage.version !== guide.version) {
     throw new PackError("bad-archive", archive, `is ${fhirPackage.name} ${fhirPackage.version}`);
   }
@@ -99,12 +104,31 @@ export async function compileGuide(
     fhirPackage.resources,
     layered([base], [base]),
   ).compileAll();
-  return packFiles(content(compiled), {
-    name: guide.pack,
-    version: guide.version,
-    fhirVersion: "4.0.1",
-    dependencies: ["fhir-r4-4.0.1"],
-    sources: [{ name: guide.id, version: guide.version, sha256: fhirPackage.sha256 ?? "" }],
-    tool: compilerVersion,
-  });
+  return packFiles(
+    { ...content(compiled), extras: serverFacts(fhirPackage, archive) },
+    {
+      name: guide.pack,
+      version: guide.version,
+      fhirVersion: "4.0.1",
+      dependencies: ["fhir-r4-4.0.1"],
+      sources: [{ name: guide.id, version: guide.version, sha256: fhirPackage.sha256 ?? "" }],
+      tool: compilerVersion,
+    },
+  );
+}
+
+/** The guide's statement for servers and the search parameters it defines. */
+function serverFacts(fhirPackage: FhirPackage, archive: string): Readonly<Record<string, unknown>> {
+  const ofType = (type: string) =>
+    fhirPackage.resources.filter(({ resource }) => resource["resourceType"] === type);
+  const statement = ofType("CapabilityStatement").find(({ resource }) =>
+    String(resource["url"]).endsWith("/us-core-server"),
+  );
+  if (!statement) throw new PackError("bad-archive", archive, "has no CapabilityStatement for servers");
+  return {
+    "capability.json": capabilityFacts(statement.resource, statement.file),
+    "search-parameters.json": ofType("SearchParameter")
+      .map(({ resource, file }) => searchParameterFacts(resource, file))
+      .toSorted((a, b) => (a.url < b.url ? -1 : 1)),
+  };
 }

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { CapabilityFacts, SearchParameterFacts } from "./capability.ts";
 import { PackError } from "./errors.ts";
 import type { DefinitionSource } from "./format.ts";
 import { builtInFolder, packageCache } from "./locate.ts";
@@ -115,4 +116,21 @@ export async function loadDefinitions(
     for (const pack of loaded.dependencies) if (!dependencies.includes(pack)) dependencies.push(pack);
   }
   return assemble(guides, dependencies);
+}
+
+/** What a built-in guide asks of servers, from its official CapabilityStatement. */
+export function loadCapability(name: string): CapabilityFacts {
+  return readExtra(name, "capability.json");
+}
+
+/** The search parameters that a built-in guide defines, by URL. */
+export function loadSearchParameters(name: string): readonly SearchParameterFacts[] {
+  return readExtra(name, "search-parameters.json");
+}
+
+function readExtra(name: string, file: string): ReturnType<typeof JSON.parse> {
+  const pack = builtInName(name);
+  const path = join(builtInFolder(), pack ?? name, file);
+  if (pack === undefined || !existsSync(path)) throw new PackError("not-found", name, `has no ${file}`);
+  return JSON.parse(readFileSync(path, "utf8"));
 }

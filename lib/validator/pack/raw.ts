@@ -63,13 +63,18 @@ export class RawReader {
     return value;
   }
 
-  texts(object: RawObject, key: string): readonly string[] {
+  /** A primitive array; null stands where an element has only extensions. */
+  sparseTexts(object: RawObject, key: string): readonly (string | null)[] {
     const value = object[key];
     if (value === undefined) return [];
-    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+    if (!Array.isArray(value) || !value.every((item) => item === null || typeof item === "string")) {
       throw this.#wrong(key, "an array of strings");
     }
     return value;
+  }
+
+  texts(object: RawObject, key: string): readonly string[] {
+    return this.sparseTexts(object, key).filter((item) => item !== null);
   }
 
   /** Array of objects and nulls, as the `_name` companion of a primitive array is. */

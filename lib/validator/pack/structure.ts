@@ -75,11 +75,12 @@ function typeFacts(reader: RawReader, type: RawObject, basePath: string): TypeFa
   if (fhirType !== undefined) facts.fhirType = correctedFhirType(basePath, fhirType);
   if (flagged(reader, type, "elementdefinition-type-must-support")) facts.mustSupport = true;
   const companions = reader.companions(type, "_targetProfile");
-  const supported = targets.filter((_, index) => {
+  const supported = reader.sparseTexts(type, "targetProfile").filter((target, index) => {
     const companion = companions[index];
-    return companion ? flagged(reader, companion, "elementdefinition-type-must-support") : false;
+    if (target === null || !companion) return false;
+    return flagged(reader, companion, "elementdefinition-type-must-support");
   });
-  if (supported.length > 0) facts.mustSupportTargets = supported;
+  if (supported.length > 0) facts.mustSupportTargets = supported.filter((target) => target !== null);
   return facts;
 }
 
