@@ -31,19 +31,29 @@ function maskJsonLine(text: string, pseudonyms: Pseudonyms): string {
 
 /** Masks a parsed JSON document: a FHIR resource, or an answer of an authorization or export endpoint. */
 export function maskJson(value: unknown, pseudonyms: Pseudonyms): unknown {
-  return isPublicDocument(value) ? value : maskMember(value, "", "", pseudonyms);
+  return isPublicDocument(value) ? value : maskMember(value, "", "", pseudonyms, 0);
 }
 
-function maskMember(value: unknown, name: string, parent: string, pseudonyms: Pseudonyms): unknown {
+/** Deeper nesting than this is an attack on whoever walks it. */
+const deepest = 200;
+
+function maskMember(
+  value: unknown,
+  name: string,
+  parent: string,
+  pseudonyms: Pseudonyms,
+  depth: number,
+): unknown {
   if (typeof value === "string") return maskString(value, name, parent, pseudonyms);
   if (typeof value === "number") return maskNumber(value, name);
-  if (Array.isArray(value)) return value.map((item) => maskMember(item, name, parent, pseudonyms));
+  if (depth > deepest) return placeholder;
+  if (Array.isArray(value)) return value.map((item) => maskMember(item, name, parent, pseudonyms, depth + 1));
   if (typeof value !== "object" || value === null) return value;
   if ("resourceType" in value && isConformanceType(String(value.resourceType))) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [
       /^[\w.:$-]{1,64}$/.test(key) ? key : placeholder,
-      maskMember(member, key, name, pseudonyms),
+      maskMember(member, key, name, pseudonyms, depth + 1),
     ]),
   );
 }
@@ -74,23 +84,20 @@ function stringifyLike(text: string, value: unknown): string {
 /** Closes a JSON text that ends early after its last complete value. */
 function closeJson(text: string): string {
   const open: string[] = [];
-  let complete = "";
-  for (const match of text.matchAll(/"(?:[^"\\]|\\[^])*"|[{}[\],]|[^\s"{}[\],]+/g)) {
+  let complete = 0;
+  for (const match of text.matchAll(/"(?:[^"\\]|\\[^])*(?:"|\\?$)|[{}[\],]|[^\s"{}[\],]+/g)) {
     const token = match[0];
-    if (token === "{" || token === "[") {
-      open.push(token === "{" ? "}" : "]");
-      complete = text.slice(0, match.index + 1) + open.toReversed().join("");
-    } else if (token === "}" || token === "]") {
+    if (token === "{" || token === "[") open.push(token === "{" ? "}" : "]");
+    else if (token === "}" || token === "]") {
       if (open.pop() !== token) return "";
-      complete = text.slice(0, match.index + 1) + open.toReversed().join("");
-    } else if (token === ",") {
-      complete = text.slice(0, match.index) + open.toReversed().join("");
-    }
+    } else if (token !== ",") continue;
+    complete = token === "," ? match.index : match.index + 1;
   }
-  return complete;
+  return text.slice(0, complete) + open.toReversed().join("");
 }
 
-const xmlToken = /<!--[^]*?-->|<!\[CDATA\[[^]*?\]\]>|<\?[^]*?\?>|<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|</g;
+const xmlToken =
+  /<!--[^]*?(?:-->|$)|<!\[CDATA\[[^]*?(?:\]\]>|$)|<\?[^]*?(?:\?>|$)|<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|</g;
 const attribute = /([\w:.-]+)(\s*=\s*)(?:"([^"]*)"|'([^']*)')/g;
 /** Attributes of CDA that name codes and kinds. */
 const plainAttributes = new Set(

@@ -27,6 +27,14 @@ const referenceElements = new Set(
     " ",
   ),
 );
+/** Elements whose URL names a definition or an endpoint, not a document about a person. */
+const canonicalElements = new Set(
+  "valueCanonical questionnaire instantiatesUri implicitRules definition library measure valueSet address".split(
+    " ",
+  ),
+);
+/** Where a `url` is a link of a Bundle, a file of an export, or a member of a document without a parent. */
+const plainUrlParents = new Set(["", "link", "output", "error", "deleted"]);
 const keptNumbers = new Set("total count expires_in exp iat nbf offset rank".split(" "));
 
 /**
@@ -51,8 +59,11 @@ export function maskString(value: string, element: string, parent: string, pseud
   if (codeElements.has(element) && codeShape.test(value))
     return absoluteUrl.test(value) ? maskUrl(value, pseudonyms) : value;
   if (dateShape.test(value) || timeShape.test(value)) return maskDate(value);
+  if (canonicalElements.has(element) && absoluteUrl.test(value)) return maskUrl(value, pseudonyms);
+  if (element === "url" && !plainUrlParents.has(parent)) return maskDocumentUrl(value, pseudonyms);
   if (referenceElements.has(element)) return maskReference(value, pseudonyms);
-  if (absoluteUrl.test(value) || /^urn:(?:uuid|oid):/.test(value)) return maskReference(value, pseudonyms);
+  if (/^urn:(?:uuid|oid):/.test(value)) return maskReference(value, pseudonyms);
+  if (absoluteUrl.test(value)) return maskDocumentUrl(value, pseudonyms);
   if (element === "postalCode") return "00000";
   if (value.includes("@") && codeShape.test(value)) return "masked@example.org";
   return numberShape.test(value) ? "0" : placeholder;
@@ -106,6 +117,14 @@ export function maskUrl(url: string, pseudonyms: Pseudonyms): string {
   return question < 0
     ? maskedPath
     : `${maskedPath}?${maskQuery(withoutFragment.slice(question + 1), pseudonyms)}`;
+}
+
+/** A URL that may lead to a document about a person: shown as far as it is FHIR, else only its origin. */
+function maskDocumentUrl(url: string, pseudonyms: Pseudonyms): string {
+  const path = url.split(/[?#]/)[0] ?? "";
+  if (path.split("/").some((segment) => isResourceType(segment))) return maskUrl(url, pseudonyms);
+  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0];
+  return origin === undefined ? placeholder : `${origin}/${placeholder}`;
 }
 
 /** Parameters that steer the answer or the authorization and say nothing about a person. */

@@ -5,6 +5,8 @@ import type { SecretVault } from "./types.ts";
 
 /** How many values a vault learns from what servers send; a hostile server must not fill memory. */
 const mostLearned = 20_000;
+/** Deeper nesting than this is an attack on whoever walks it. */
+const deepestValue = 200;
 
 /** What the client needs beyond the public vault: what kind of text it is, and learning from traffic. */
 export interface LearningVault extends SecretVault {
@@ -43,16 +45,17 @@ export function createSecretVault(): LearningVault {
     }
     return replaceRanges(text, ranges);
   };
-  const redactValue = (value: unknown, name: string): unknown => {
+  const redactValue = (value: unknown, name: string, depth = 0): unknown => {
     if (typeof value === "string") {
       return isSecretName(name) && value !== "" && !value.startsWith("‹")
         ? `‹${name.toLowerCase()}›`
         : redactText(value);
     }
-    if (Array.isArray(value)) return value.map((item) => redactValue(item, name));
     if (typeof value !== "object" || value === null) return value;
+    if (depth > deepestValue) return "…";
+    if (Array.isArray(value)) return value.map((item) => redactValue(item, name, depth + 1));
     return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => [redactText(key), redactValue(member, key)]),
+      Object.entries(value).map(([key, member]) => [redactText(key), redactValue(member, key, depth + 1)]),
     );
   };
 
