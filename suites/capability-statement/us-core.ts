@@ -1,0 +1,237 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Procedure } from "../../lib/checks/answer.ts";
+import { NotApplicable } from "../../lib/checks/context.ts";
+import type { Finding } from "../../lib/checks/verdict.ts";
+import { ownPackage } from "../../lib/config/package.ts";
+import {
+  entries,
+  readStatement,
+  resourceOf,
+  searchParametersOf,
+  splitCanonical,
+  texts,
+  type Entry,
+} from "./statement.ts";
+
+interface Row {
+  readonly type: string;
+  readonly conformance: string;
+  readonly searchParameters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly definition: string;
+  }[];
+  readonly combinations: readonly {
+    readonly label: string;
+    readonly parameters: readonly string[];
+    readonly conformance: string;
+  }[];
+}
+
+const US_CORE = "http://hl7.org/fhir/us/core/";
+const US_CORE_VERSION = "6.1.0";
+const US_CORE_PROFILE = `${US_CORE}StructureDefinition/`;
+const COMBINATION =
+  "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination";
+
+let rows: readonly Row[] | undefined;
+
+/** The rows of US Core's own CapabilityStatement. */
+function usCoreRows(): readonly Row[] {
+  if (rows === undefined) {
+    const file = join(ownPackage().root, "suites", "capability-statement", "us-core-6.1.0.json");
+    rows = (JSON.parse(readFileSync(file, "utf8")) as { resources: readonly Row[] }).resources;
+  }
+  return rows;
+}
+
+function notDeclared(type: string): NotApplicable {
+  return new NotApplicable(
+    `the statement does not declare ${type}; capability-statement.resource:${type} says so`,
+  );
+}
+
+/**
+ * A resource type lists a profile, without a version or, for a profile of US Core, with the version that is asked
+ * about.
+ */
+export const declaresProfile: Procedure = async (context, parameters) => {
+  const type = String(parameters["type"]);
+  const profile = String(parameters["profile"]);
+  const statement = await readStatement(context);
+  const resource = resourceOf(statement, type);
+  if (resource === undefined) throw notDeclared(type);
+  const versions = texts(resource.entry["supportedProfile"])
+    .map((canonical) => splitCanonical(canonical))
+    .filter(({ url }) => url === profile)
+    .map(({ version }) => version);
+  const accepts = (version: string | undefined) =>
+    version === undefined || version === US_CORE_VERSION || !profile.startsWith(US_CORE);
+  if (versions.some((version) => accepts(version))) return [];
+  return [
+    {
+      code: versions.length === 0 ? "capability.profile" : "capability.profile-version",
+      expected: `the profile ${profile} among those supported`,
+      actual:
+        versions.length === 0
+          ? `not there, among ${texts(resource.entry["supportedProfile"]).length} profiles`
+          : `it is there for ${versions.join(" and ")} only`,
+      location: `${resource.at}/supportedProfile`,
+      ...statement.evidence,
+    },
+  ];
+};
+
+/** A resource type declares every one of some search parameters. */
+export const declaresParameters: Procedure = async (context, parameters) => {
+  const type = String(parameters["type"]);
+  const names = texts([parameters["parameters"]].flat());
+  const statement = await readStatement(context);
+  const resource = resourceOf(statement, type);
+  if (resource === undefined) throw notDeclared(type);
+  const declared = new Set(searchParametersOf(statement, resource.entry).map((one) => one["name"]));
+  const findings: Finding[] = [];
+  for (const name of names) {
+    if (declared.has(name)) continue;
+    findings.push({
+      code: "capability.search-parameter",
+      expected: `the search parameter ${name}`,
+      actual: "it is not declared",
+      location: `${resource.at}/searchParam`,
+      ...statement.evidence,
+    });
+  }
+  return findings;
+};
+
+/** A resource type declares an operation, by its definition or by its name. */
+export const declaresOperation: Procedure = async (context, parameters) => {
+  const type = String(parameters["type"]);
+  const name = String(parameters["name"]);
+  const definition = String(parameters["definition"]);
+  const statement = await readStatement(context);
+  const resource = resourceOf(statement, type);
+  if (resource === undefined) throw notDeclared(type);
+  if (entries(resource.entry["operation"]).some((operation) => isOperation(operation, name, definition)))
+    return [];
+  return [
+    {
+      code: "capability.operation",
+      expected: `the operation $${name}`,
+      actual: "it is not declared",
+      location: `${resource.at}/operation`,
+      ...statement.evidence,
+    },
+  ];
+};
+
+function isOperation(operation: Entry, name: string, definition: string): boolean {
+  const { name: given, definition: canonical } = operation;
+  return (
+    (typeof canonical === "string" && splitCanonical(canonical).url === definition) ||
+    (typeof given === "string" && given.replace(/^\$/, "") === name)
+  );
+}
+
+/** Beside Patient there is at least one more profile of US Core. */
+export const anotherProfile: Procedure = async (context) => {
+  const statement = await readStatement(context);
+  const others = entries(statement.server["resource"])
+    .filter((resource) => resource["type"] !== "Patient")
+    .flatMap((resource) => texts(resource["supportedProfile"]))
+    .filter((profile) => profile.startsWith(US_CORE_PROFILE));
+  if (others.length > 0) return [];
+  return [
+    {
+      code: "capability.profile",
+      expected: "a profile of US Core for at least one type beside Patient",
+      actual: "none",
+      location: `${statement.serverAt}/resource`,
+      ...statement.evidence,
+    },
+  ];
+};
+
+/**
+ * Where the statement gives a search parameter of US Core a type, it is US Core's; where it gives a definition, it is
+ * US Core's or FHIR's own.
+ */
+export const parameterDefinitions: Procedure = async (context) => {
+  const statement = await readStatement(context);
+  const findings: Finding[] = [];
+  for (const row of usCoreRows()) {
+    const resource = resourceOf(statement, row.type);
+    if (resource === undefined) continue;
+    for (const [index, declared] of entries(resource.entry["searchParam"]).entries()) {
+      const known = row.searchParameters.find(({ name }) => name === declared["name"]);
+      if (known === undefined) continue;
+      const at = `${resource.at}/searchParam/${index}`;
+      if (declared["type"] !== known.type) {
+        findings.push({
+          code: "capability.search-parameter-type",
+          expected: `${row.type}.${known.name} of type ${known.type}`,
+          actual: `type ${JSON.stringify(declared["type"] ?? null)}`,
+          location: `${at}/type`,
+          ...statement.evidence,
+        });
+      }
+      const definition = declared["definition"];
+      if (typeof definition === "string" && !definesParameter(definition, known.name, known.definition)) {
+        findings.push({
+          code: "capability.search-parameter-definition",
+          expected: `${known.definition}, or FHIR's own definition of ${known.name}`,
+          actual: definition,
+          location: `${at}/definition`,
+          ...statement.evidence,
+        });
+      }
+    }
+  }
+  return findings;
+};
+
+/**
+ * Whether a canonical may define a parameter: US Core's own, one of FHIR's core (whose ids end with the parameter's
+ * name, such as `clinical-patient`), or one of the server's own making, of which nothing can be said.
+ */
+function definesParameter(canonical: string, name: string, usCore: string): boolean {
+  const { url } = splitCanonical(canonical);
+  if (url === usCore) return true;
+  const known = url.startsWith("http://hl7.org/fhir/");
+  return !known || url.endsWith(`-${name.replace(/^_/, "")}`);
+}
+
+/** The combinations that US Core requires are declared by FHIR's extension for it. */
+export const combinationsDeclared: Procedure = async (context) => {
+  const statement = await readStatement(context);
+  const findings: Finding[] = [];
+  for (const row of usCoreRows()) {
+    const resource = resourceOf(statement, row.type);
+    if (resource === undefined) continue;
+    const declared = new Set(
+      entries(resource.entry["extension"])
+        .filter((extension) => extension["url"] === COMBINATION)
+        .map((extension) => combinationLabel(extension)),
+    );
+    for (const { parameters, label, conformance } of row.combinations) {
+      if (conformance !== "SHALL" || declared.has(parameters.toSorted().join("+"))) continue;
+      findings.push({
+        code: "capability.combination",
+        expected: `the combination ${label} of ${row.type}`,
+        actual: "it is not declared",
+        location: `${resource.at}/extension`,
+        ...statement.evidence,
+      });
+    }
+  }
+  return findings;
+};
+
+function combinationLabel(extension: Entry): string {
+  return entries(extension["extension"])
+    .filter((part) => part["url"] === "required")
+    .map((part) => String(part["valueString"]))
+    .toSorted()
+    .join("+");
+}
