@@ -1,6 +1,6 @@
-import type { ApiDefinition, Tenant } from "./data.ts";
+import { apis, type ApiDefinition, type Tenant } from "./data.ts";
 import type { JsonObject } from "./json.ts";
-import { authorizationBase, authorizationEndpoints } from "./places.ts";
+import { apiBase, authorizationBase, authorizationEndpoints } from "./places.ts";
 import { supportedScopes } from "./scopes.ts";
 
 export const TOKEN_ENDPOINT_AUTHENTICATION = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
@@ -78,7 +78,8 @@ export function smartConfiguration(
       ...shared,
       response_types_supported: ["code"],
       grant_types_supported: ["client_credentials"],
-      capabilities: [...SYSTEM_CAPABILITIES],
+      capabilities: capabilitiesOf(api),
+      ...associatedEndpoints(origins, api, tenant),
     };
   }
   return {
@@ -89,6 +90,30 @@ export function smartConfiguration(
     management_endpoint: endpoints.management_endpoint,
     response_types_supported: ["code"],
     grant_types_supported: ["authorization_code", "refresh_token"],
-    capabilities: [...(api.generation === "v1" ? FIRST_VERSION_CAPABILITIES : LAUNCH_CAPABILITIES)],
+    capabilities: capabilitiesOf(api),
+    ...associatedEndpoints(origins, api, tenant),
+  };
+}
+
+function capabilitiesOf(api: ApiDefinition): string[] {
+  if (api.access === "system") return [...SYSTEM_CAPABILITIES];
+  return [...(api.generation === "v1" ? FIRST_VERSION_CAPABILITIES : LAUNCH_CAPABILITIES)];
+}
+
+/** The tenant's other v2 APIs that the same authorization server guards (SMART App Launch, conformance, metadata). */
+function associatedEndpoints(
+  origins: { readonly origin: string },
+  api: ApiDefinition,
+  tenant: Tenant,
+): JsonObject {
+  if (api.generation === "v1") return {};
+  const others = apis().filter(
+    (other) => other !== api && other.generation === "v2" && other.access !== "public",
+  );
+  return {
+    associated_endpoints: others.map((other) => ({
+      url: apiBase(origins.origin, other, tenant),
+      capabilities: capabilitiesOf(other),
+    })),
   };
 }
