@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { answerFhir } from "./fhir/endpoint.ts";
+import { isExportPath } from "./fhir/export.ts";
 import { smartConfiguration } from "./discovery.ts";
 import {
   emptyReply,
@@ -75,6 +76,7 @@ async function answerApi(state: SandboxState, request: SandboxRequest, place: Ap
       return outcomeReply(404, "This API is open: it has no SMART configuration.");
     return isRead(request) ? jsonReply(200, configuration) : notAllowed("GET, HEAD, OPTIONS", "json");
   }
+  if (isExportPath(place.path)) return answerFhir(state, request, place, format ?? "json");
   if (format === undefined) return outcomeReply(406, "Offered are FHIR JSON and FHIR XML.");
   if (place.path === "/metadata") {
     return isRead(request)

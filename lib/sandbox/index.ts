@@ -108,6 +108,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     authorizationServers: createAuthorizationServers(() => running, launches),
     launches,
     population: (tenant) => populate(tenant, options.seed ?? 1, options.patients ?? 24),
+    exports: new Map(),
     created(tenant) {
       const resources = created.get(tenant) ?? [];
       created.set(tenant, resources);

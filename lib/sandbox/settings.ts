@@ -16,8 +16,8 @@ export interface Settings {
   requirePkce: boolean;
   /** Longest time ahead of now that a client assertion may expire, in seconds. */
   assertionLifetime: number;
-  /** Differs from the machine's clock by so many seconds. */
-  clockOffset: number;
+  /** How long a bulk export takes. */
+  exportMilliseconds: number;
 }
 
 const CONFORMANT: Settings = {
@@ -31,7 +31,7 @@ const CONFORMANT: Settings = {
   rotateRefreshTokens: true,
   requirePkce: true,
   assertionLifetime: 300,
-  clockOffset: 0,
+  exportMilliseconds: 200,
 };
 
 /**

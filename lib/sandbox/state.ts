@@ -2,6 +2,7 @@ import type { Launches } from "./authorization/launch.ts";
 import type { AuthorizationServers } from "./authorization/server.ts";
 import type { Application, AuthorizationState } from "./data.ts";
 import type { ActiveFault } from "./faults.ts";
+import type { ExportJob } from "./fhir/export.ts";
 import type { JsonObject } from "./json.ts";
 import type { Credentials } from "./keys.ts";
 import type { Population } from "./population/population.ts";
@@ -22,6 +23,8 @@ export interface SandboxState {
   readonly launches: Launches;
   /** The synthetic data of a tenant (by id), made when it is first asked for. */
   readonly population: (tenant: string) => Population;
+  /** Bulk exports that were started, by id. */
+  readonly exports: Map<string, ExportJob>;
   /** What clients have created at a tenant (by id). */
   readonly created: (tenant: string) => JsonObject[];
 }

@@ -12,6 +12,8 @@ import { isObject, type Json, type JsonObject } from "../json.ts";
 import { interactions, resourceTypes } from "../statement.ts";
 import type { SandboxState } from "../state.ts";
 import { accessOf, OPEN_ACCESS, patientsOf, type Access } from "./access.ts";
+import { usCore } from "../data.ts";
+import { followExport, isExportPath, startExport, type ExportCall } from "./export.ts";
 import { InvalidSearch } from "./match.ts";
 import { search } from "./search.ts";
 
@@ -24,6 +26,8 @@ interface Call {
   readonly base: string;
   readonly format: "json" | "xml";
   readonly access: Access;
+  /** Application that the token was issued to; empty where no token is needed. */
+  readonly owner: string;
   readonly ofType: (type: string) => readonly JsonObject[];
   readonly find: (type: string, id: string) => JsonObject | undefined;
 }
@@ -49,12 +53,16 @@ export async function answerFhir(
 
   const granted = await authorize(state, request, place, base, find, format);
   if ("status" in granted) return granted;
-  const call: Call = { state, request, place, base, format, access: granted, find, ofType };
+  const call: Call = { state, request, place, base, format, ...granted, find, ofType };
+  if (api.bulkData === true && isExportPath(place.path)) return followExport(exportCall(call), place.path);
   const segments = place.path.split("/").slice(1);
   if (segments.length === 0 || segments.some((segment) => segment === "")) {
     return outcomeReply(404, "There is nothing here.", format);
   }
   const [type = "", ...rest] = segments;
+  if (type === "$export" && rest.length === 0 && api.bulkData === true && api.usCore !== undefined) {
+    return startExport(exportCall(call), "system");
+  }
   if (type.startsWith("$")) return outcomeReply(501, `The operation ${type} is not supported.`, format);
   if (!resourceTypes(api).includes(type)) {
     return outcomeReply(404, `Resources of type ${type} are not here.`, format);
@@ -70,8 +78,8 @@ async function authorize(
   base: string,
   find: Call["find"],
   format: "json" | "xml",
-): Promise<Access | Reply> {
-  if (api.access === "public" || tenant === undefined) return OPEN_ACCESS;
+): Promise<{ access: Access; owner: string } | Reply> {
+  if (api.access === "public" || tenant === undefined) return { access: OPEN_ACCESS, owner: "" };
   const value = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "")?.[1];
   if (value === undefined) return unauthorized("An access token is needed.", "", format);
   const server = await state.authorizationServers.guarding(api, tenant);
@@ -82,7 +90,21 @@ async function authorize(
   if (state.authorizations.get(token.application.id) !== "approved") {
     return outcomeReply(403, "The tenant has not authorized this application.", format);
   }
-  return accessOf(token, api, base, find);
+  return { access: accessOf(token, api, base, find), owner: token.application.id };
+}
+
+function exportCall(call: Call): ExportCall {
+  const { state, place } = call;
+  const { usCore: version } = place.api;
+  // The v1 API declares Group and Binary only, and exports what v1 patient access has.
+  const types =
+    version === undefined ? usCore("3.1.1").resource.map((each) => each.type) : resourceTypes(place.api);
+  return {
+    ...call,
+    types: types.filter((type) => type !== "ValueSet"),
+    jobs: state.exports,
+    milliseconds: state.settings.exportMilliseconds,
+  };
 }
 
 function unauthorized(diagnostics: string, error: string, format: "json" | "xml"): Reply {
@@ -113,6 +135,10 @@ function answerType(call: Call, type: string, rest: readonly string[]): Promise<
     return runSearch(call, type, parameters);
   }
   if (second.startsWith("$")) return operate(call, type, second);
+  if (type === "Group" && third === "$export" && place.api.bulkData === true) {
+    const group = visible(call, type, second);
+    return isReply(group) ? group : startExport(exportCall(call), group);
+  }
   if (third?.startsWith("$") === true)
     return outcomeReply(501, `The operation ${third} is not supported.`, format);
   if (!isRead) return notAllowed(method, type, format);
@@ -259,6 +285,10 @@ const NOTE_TYPES = [
 ] as const;
 
 function operate(call: Call, type: string, name: string): Reply {
+  const { bulkData, usCore: version } = call.place.api;
+  if (type === "Patient" && name === "$export" && bulkData === true && version !== undefined) {
+    return startExport(exportCall(call), "patient");
+  }
   if (type === "DocumentReference" && name === "$docref") return findDocuments(call);
   if (type === "ValueSet" && name === "$expand") return expandNoteTypes(call);
   return outcomeReply(501, `The operation ${name} is not supported.`, call.format);
