@@ -54,9 +54,29 @@ export interface Fact<T> {
   provide(context: CheckContext): Promise<T>;
 }
 
+/** What surrounds a session: who is there, and what must never be written. */
+export interface Surroundings {
+  /** Whether a person is there who can log in. */
+  readonly attended: boolean;
+  /** Says something to that person. */
+  announce(text: string): void;
+  /** Folder for screenshots of logins that failed; none are made without it. */
+  readonly screenshots?: string;
+  /** Makes a secret known, so that no output can carry it. */
+  keepSecret(secret: string, label: string): void;
+}
+
+/** Nobody there, nothing kept. */
+const ALONE: Surroundings = {
+  attended: false,
+  announce: () => undefined,
+  keepSecret: () => undefined,
+};
+
 /** What a check, or a fact, has in hand while it works. Everything it sends becomes its evidence. */
 export interface CheckContext {
   readonly target: Target;
+  readonly surroundings: Surroundings;
   /** Placeholders for check data: `base`, `origin`, `uuid`, `unknownTenant` … */
   readonly variables: Variables;
   /** PEM of private certificate authorities to trust. */
@@ -73,6 +93,8 @@ export interface CheckContext {
    * @throws Blocked when it cannot be had
    */
   fact<T>(fact: Fact<T>): Promise<T>;
+  /** Has something ended when the session ends. */
+  onClose(end: () => Promise<void>): void;
 }
 
 /** A target under test with what is already known about it. */
@@ -80,6 +102,8 @@ export interface TargetSession {
   readonly target: Target;
   /** A context that gathers the exchanges of one check in `exchanges`. */
   context(exchanges: string[]): CheckContext;
+  /** Ends what facts have started, such as a browser. */
+  close(): Promise<void>;
 }
 
 /** A tenant id that nobody has: the version-4 form, made of nothing. */
@@ -90,12 +114,18 @@ const UNKNOWN_TENANT = "00000000-0000-4000-8000-000000000000";
  *
  * @param http the recording client; the session does not close it
  */
-export function openSession(target: Target, http: HttpClient, certificateAuthority?: string): TargetSession {
+export function openSession(
+  target: Target,
+  http: HttpClient,
+  certificateAuthority?: string,
+  surroundings: Surroundings = ALONE,
+): TargetSession {
   const known = new Map<
     string,
     Promise<{ readonly value: unknown; readonly exchanges: readonly string[] }>
   >();
   const variables = variablesOf(target);
+  const ends: (() => Promise<void>)[] = [];
 
   const pull = async <T>(fact: Fact<T>, exchanges: string[]): Promise<T> => {
     let pending = known.get(fact.name);
@@ -126,6 +156,8 @@ export function openSession(target: Target, http: HttpClient, certificateAuthori
     target,
     variables,
     certificateAuthority,
+    surroundings,
+    onClose: (end) => void ends.push(end),
     fact: (fact) => pull(fact, exchanges),
     async send(request) {
       const outcome = await http.send(request);
@@ -134,7 +166,13 @@ export function openSession(target: Target, http: HttpClient, certificateAuthori
       return outcome;
     },
   });
-  return { target, context };
+  return {
+    target,
+    context,
+    async close() {
+      await Promise.all(ends.splice(0).map((end) => end()));
+    },
+  };
 }
 
 /** Why a fact could not be had, with the exchanges that show it. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { ConfigurationError, suggest } from "./errors.ts";
 import { ownPackage } from "./package.ts";
+import type { LoginEntry } from "./login.ts";
 import { compileSchema, readYaml, type YamlFile } from "./yaml.ts";
 
 export type EvidenceMode = "full" | "masked" | "none";
@@ -63,6 +64,9 @@ export interface ClientEntry {
 
 export interface TenantApiEntry {
   readonly client?: ClientEntry;
+  readonly otherClients?: Readonly<Record<string, ClientEntry>>;
+  readonly login?: LoginEntry;
+  readonly ehrLaunch?: { readonly start: string };
   readonly patients?: readonly string[];
   readonly groups?: readonly string[];
   readonly fhirBase?: string;

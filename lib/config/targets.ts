@@ -11,6 +11,7 @@ import type {
   TenantEnvironmentEntry,
   TenantFile,
 } from "./load.ts";
+import type { Login, LoginEntry } from "./login.ts";
 import { resolveSecret, type Secret } from "./secret.ts";
 
 /** How an application is registered at the authorization server, secrets in memory. */
@@ -51,6 +52,12 @@ export interface Target {
   readonly fhirVersion?: string;
   readonly standards: readonly string[];
   readonly client?: ClientRegistration;
+  /** Further registrations by what they are for. */
+  readonly otherClients: Readonly<Record<string, ClientRegistration>>;
+  /** How a user logs in; absent where nobody does. */
+  readonly login?: Login;
+  /** What acts as the EHR that launches an application. */
+  readonly ehrLaunch?: { readonly start: string };
   readonly patients: readonly string[];
   readonly groups: readonly string[];
   readonly mutations: "forbidden" | "allowed";
@@ -200,6 +207,14 @@ function buildTarget(
     environment,
     api,
     ...(client === undefined ? {} : { client }),
+    otherClients: Object.fromEntries(
+      Object.entries(target.otherClients ?? {}).map(([role, entry]) => [
+        role,
+        registration(entry, tenant, env, place, ["otherClients", role]),
+      ]),
+    ),
+    ...(target.login === undefined ? {} : { login: loginOf(target.login, tenant, env, place) }),
+    ...(target.ehrLaunch === undefined ? {} : { ehrLaunch: target.ehrLaunch }),
     patients: target.patients ?? [],
     groups: target.groups ?? [],
     mutations: entry.mutations ?? "forbidden",
@@ -263,15 +278,48 @@ function registration(
   tenant: TenantFile,
   env: Readonly<Record<string, string | undefined>>,
   place: (...more: string[]) => { file: string; line: number | undefined; field: string },
+  at: readonly string[] = ["client"],
 ): ClientRegistration {
   const { secret, key, ...rest } = client;
   return {
     ...rest,
     ...(secret === undefined
       ? {}
-      : { secret: resolveSecret(secret, "client_secret", tenant.folder, env, place("client", "secret")) }),
+      : { secret: resolveSecret(secret, "client_secret", tenant.folder, env, place(...at, "secret")) }),
     ...(key === undefined
       ? {}
-      : { key: resolveSecret(key, "private_key", tenant.folder, env, place("client", "key")) }),
+      : { key: resolveSecret(key, "private_key", tenant.folder, env, place(...at, "key")) }),
   };
+}
+
+const TIMEOUT_SECONDS = { form: 60, browser: 20, manual: 180, "refresh-token": 60 } as const;
+
+function loginOf(
+  entry: LoginEntry,
+  tenant: TenantFile,
+  env: Readonly<Record<string, string | undefined>>,
+  place: (...more: string[]) => { file: string; line: number | undefined; field: string },
+): Login {
+  const { driver, user, password, timeoutSeconds = TIMEOUT_SECONDS[driver], file = "", executable } = entry;
+  const shared = { ...(user === undefined ? {} : { user }), timeoutSeconds };
+  const secret =
+    password === undefined
+      ? {}
+      : { password: resolveSecret(password, "password", tenant.folder, env, place("login", "password")) };
+  switch (driver) {
+    case "form":
+      return { driver, ...shared, ...secret, pages: entry.pages ?? [] };
+    case "browser":
+      return {
+        driver,
+        ...shared,
+        ...secret,
+        steps: entry.steps ?? [],
+        ...(executable === undefined ? {} : { executable }),
+      };
+    case "manual":
+      return { driver, ...shared };
+    case "refresh-token":
+      return { driver, ...shared, file: resolve(tenant.folder, file), shown: file };
+  }
 }
