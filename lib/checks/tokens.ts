@@ -135,7 +135,12 @@ export function redirectUriOf(client: ClientRegistration): string {
  */
 export async function endpointOf(
   context: CheckContext,
-  name: "authorizationEndpoint" | "tokenEndpoint" | "introspectionEndpoint" | "revocationEndpoint" | "jwksUri",
+  name:
+    | "authorizationEndpoint"
+    | "tokenEndpoint"
+    | "introspectionEndpoint"
+    | "revocationEndpoint"
+    | "jwksUri",
 ): Promise<string> {
   const url = (await context.fact(authorizationServer))[name];
   if (url !== undefined) return url;
@@ -147,7 +152,10 @@ export async function endpointOf(
 }
 
 /** What is asked for when nothing else is said: the registration's scopes, or what the API's kind needs. */
-export async function defaultScopes(context: CheckContext, client: ClientRegistration): Promise<readonly string[]> {
+export async function defaultScopes(
+  context: CheckContext,
+  client: ClientRegistration,
+): Promise<readonly string[]> {
   if (client.scopes !== undefined) return client.scopes;
   const { scopes } = await context.fact(authorizationServer);
   const isSystem = context.target.authorization === "client-credentials";
@@ -172,7 +180,10 @@ export async function grantedToken(context: CheckContext, wish: TokenWish = {}):
   const client = registrationOf(context, wish.client);
   if (client === undefined) throw missingRegistration(wish.client);
   const scopes = wish.scopes ?? (await explained(context, () => defaultScopes(context, client)));
-  const user = context.target.authorization === "client-credentials" ? "itself" : (context.target.login?.user ?? "a user");
+  const user =
+    context.target.authorization === "client-credentials"
+      ? "itself"
+      : (context.target.login?.user ?? "a user");
   const holder = `${client.id} / ${user}${wish.launch === "ehr" ? " (EHR launch)" : ""}`;
   const need: TokenNeed = { holder, scopes };
   const { store } = await context.fact(sharedTokens);
@@ -198,7 +209,8 @@ function sourceOf(
           const request = await clientCredentials(context, client, wish.scopes);
           return granted(await exchangeToken(context, request, "access token by client credentials"));
         }
-        if (target.login?.driver === "refresh-token") return await byStoredRefreshToken(context, client, wish.scopes);
+        if (target.login?.driver === "refresh-token")
+          return await byStoredRefreshToken(context, client, wish.scopes);
         return granted((await authorizeAnew(context, wish)).answer);
       });
     },
@@ -218,8 +230,8 @@ async function byStoredRefreshToken(
 ): Promise<GrantedToken> {
   const { login } = context.target;
   if (login?.driver !== "refresh-token") throw new Error("unreachable: no refresh token");
-  const { inTurn } = await context.fact(sharedTokens);
-  return await inTurn(async () => {
+  const shared = await context.fact(sharedTokens);
+  return await shared.inTurn(async () => {
     const file = openRefreshTokenFile(login.file, login.shown);
     const current = file.current();
     context.surroundings.keepSecret(current, "refresh_token");
@@ -277,7 +289,10 @@ export async function sendTokenRequest(
   purpose: string,
 ): Promise<HttpResponse> {
   for (const [name, value] of request.parameters) {
-    if (/^(code|code_verifier|client_assertion|client_secret|refresh_token|token)$/.test(name) && value !== "")
+    if (
+      /^(code|code_verifier|client_assertion|client_secret|refresh_token|token)$/.test(name) &&
+      value !== ""
+    )
       context.surroundings.keepSecret(value, name);
   }
   return await context.send(tokenHttpRequest(request, purpose));
@@ -287,7 +302,8 @@ function readAnswer(context: CheckContext, response: HttpResponse): TokenAnswer 
   const answer = readTokenResponse(response);
   if (answer.kind === "granted") {
     context.surroundings.keepSecret(answer.accessToken, "access_token");
-    if (answer.refreshToken !== undefined) context.surroundings.keepSecret(answer.refreshToken, "refresh_token");
+    if (answer.refreshToken !== undefined)
+      context.surroundings.keepSecret(answer.refreshToken, "refresh_token");
     if (answer.idToken !== undefined) context.surroundings.keepSecret(answer.idToken, "id_token");
   }
   return answer;
@@ -364,7 +380,12 @@ export async function authorizeAnew(context: CheckContext, wish: TokenWish = {})
     const { client, scopes, request } = await prepareAuthorization(context, wish);
     const { response, redirectExchange } = await obtainCode(context, request);
     const endpoint = await endpointOf(context, "tokenEndpoint");
-    const tokenRequest = codeRequest(endpoint, request, response.code ?? "", await proofOf(context, client, endpoint));
+    const tokenRequest = codeRequest(
+      endpoint,
+      request,
+      response.code ?? "",
+      await proofOf(context, client, endpoint),
+    );
     const tokenResponse = await sendTokenRequest(context, tokenRequest, "access token for the code");
     const answer = readAnswer(context, tokenResponse);
     return {
@@ -428,7 +449,11 @@ export async function obtainCode(context: CheckContext, request: AuthorizationRe
   const outcome = await runAuthorization(context, request);
   const shown = outcome.exchange === undefined ? {} : { exchange: outcome.exchange };
   if (outcome.kind === "page") {
-    throw new SmartError("refused", `the authorization ended at ${outcome.words} with status ${outcome.status}`, shown);
+    throw new SmartError(
+      "refused",
+      `the authorization ended at ${outcome.words} with status ${outcome.status}`,
+      shown,
+    );
   }
   const response = readAuthorizationResponse(outcome.url);
   if (response.code === undefined) {
@@ -453,7 +478,12 @@ async function launchByEhr(context: CheckContext): Promise<string> {
     launchUrl: encodeURIComponent(new URL("/launch", redirect).href),
   };
   const url = ehrLaunch.start.replaceAll(/\{([A-Za-z]+)\}/g, (whole, name: string) => values[name] ?? whole);
-  const response = await context.send({ method: "GET", url, redirect: "manual", purpose: "launch by the EHR" });
+  const response = await context.send({
+    method: "GET",
+    url,
+    redirect: "manual",
+    purpose: "launch by the EHR",
+  });
   const location = response.headers.get("location");
   const came = location !== undefined && URL.canParse(location, url) ? new URL(location, url) : undefined;
   const launch = came?.searchParams.get("launch") ?? undefined;

@@ -34,7 +34,11 @@ interface LoginShared {
 
 /** How a user gets through login and consent, secrets in memory. */
 export type Login =
-  | (LoginShared & { readonly driver: "form"; readonly password?: Secret; readonly pages: readonly FormPage[] })
+  | (LoginShared & {
+      readonly driver: "form";
+      readonly password?: Secret;
+      readonly pages: readonly FormPage[];
+    })
   | (LoginShared & {
       readonly driver: "browser";
       readonly password?: Secret;

@@ -16,9 +16,11 @@ export function openClient(
   limits: Partial<HttpLimits> = {},
 ): { readonly http: HttpClient; readonly vault: SecretVault } {
   const vault = createSecretVault();
-  for (const { client } of resolved.targets) {
-    if (client?.secret !== undefined) vault.register(client.secret.reveal(), client.secret.label);
-    if (client?.key !== undefined) vault.register(client.key.reveal(), client.key.label);
+  for (const { client, otherClients, login } of resolved.targets) {
+    const password = login !== undefined && "password" in login ? [login.password] : [];
+    const clients = [client, ...Object.values(otherClients)];
+    for (const secret of [...clients.flatMap((one) => [one?.secret, one?.key]), ...password])
+      if (secret !== undefined) vault.register(secret.reveal(), secret.label);
   }
   const { connectionsPerOrigin } = resolved.limits;
   const http = createHttpClient({

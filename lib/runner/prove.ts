@@ -251,6 +251,7 @@ async function openBench(options: ProveOptions, faults: readonly string[], tls: 
         return session;
       },
       async close() {
+        await Promise.all([...sessions.values()].map((session) => session.close()));
         await client.close();
         await sandbox.close();
       },

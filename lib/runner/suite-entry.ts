@@ -2,10 +2,13 @@
  * What vitest runs: one test per planned check, all in one worker, so that the facts of a target are shared.
  * It is started by `run.ts` and gets its job from there.
  */
+import { writeSync } from "node:fs";
+import { join } from "node:path";
+import { isatty } from "node:tty";
 import { afterAll, describe, inject, test } from "vitest";
 import { procedures } from "../../suites/index.ts";
 import { answerCheck } from "../checks/answer.ts";
-import { openSession } from "../checks/context.ts";
+import { openSession, type Surroundings } from "../checks/context.ts";
 import { loadSuites } from "../checks/load.ts";
 import type { CheckResult } from "../checks/results.ts";
 import { loadConfiguration } from "../config/load.ts";
@@ -31,12 +34,24 @@ const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
 const recorder = openRecorder(job.out, job.evidence);
 const { http, vault } = openClient(resolved, (exchange) => recorder.exchange(exchange));
 
+const surroundings: Surroundings = {
+  // The worker's own streams are vitest's: the terminal is asked for by its descriptor.
+  attended: isatty(0) && isatty(2) && process.env["CI"] === undefined,
+  announce: (text) => void writeSync(2, text),
+  ...(job.evidence === "none" ? {} : { screenshots: join(job.out, "evidence") }),
+  keepSecret: (secret, label) => vault.register(secret, label),
+};
+const sessions = resolved.targets.map((target) =>
+  openSession(target, http, resolved.certificateAuthority, surroundings),
+);
+
 afterAll(async () => {
+  await Promise.all(sessions.map((session) => session.close()));
   await http.close();
 });
 
-for (const target of resolved.targets) {
-  const session = openSession(target, http, resolved.certificateAuthority);
+for (const session of sessions) {
+  const { target } = session;
   for (const { suite, checks } of planned.filter((part) => part.target.api === target.api)) {
     describe.concurrent(`${target.api} › ${suite.title}`, () => {
       for (const check of checks) {

@@ -12,6 +12,9 @@ export interface Settings {
   authorizationCodeLifetime: number;
   refreshTokenLifetime: number;
   idTokenLifetime: number;
+  /** Of the application whose codes and tokens are to end soon. */
+  shortCodeLifetime: number;
+  shortTokenLifetime: number;
   rotateRefreshTokens: boolean;
   requirePkce: boolean;
   /** Longest time ahead of now that a client assertion may expire, in seconds. */
@@ -28,6 +31,8 @@ const CONFORMANT: Settings = {
   authorizationCodeLifetime: 60,
   refreshTokenLifetime: 86_400,
   idTokenLifetime: 300,
+  shortCodeLifetime: 1,
+  shortTokenLifetime: 1,
   rotateRefreshTokens: true,
   requirePkce: true,
   assertionLifetime: 300,

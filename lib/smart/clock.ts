@@ -9,7 +9,10 @@ export const NOTABLE_SKEW_SECONDS = 30;
  *
  * @returns undefined without a readable Date header
  */
-export function clockSkewSeconds(response: Pick<HttpResponse, "headers">, now = Date.now()): number | undefined {
+export function clockSkewSeconds(
+  response: Pick<HttpResponse, "headers">,
+  now = Date.now(),
+): number | undefined {
   const date = Date.parse(response.headers.get("date") ?? "");
   return Number.isNaN(date) ? undefined : Math.round((date + 500 - now) / 1000);
 }

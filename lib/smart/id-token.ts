@@ -1,4 +1,11 @@
-import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JSONWebKeySet } from "jose";
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JSONWebKeySet,
+} from "jose";
 
 /** What is wrong with an id token: a closed set, one code for each rule of OpenID Connect Core §3.1.3.7. */
 export type IdTokenFault =
@@ -49,10 +56,14 @@ export async function verifyIdToken(token: string, expected: IdTokenExpectations
   let header: Record<string, unknown>;
   let claims: Record<string, unknown>;
   try {
-    header = decodeProtectedHeader(token) as Record<string, unknown>;
+    header = decodeProtectedHeader(token);
     claims = decodeJwt(token);
   } catch {
-    const problem = { fault: "malformed", expected: "a signed JWT", actual: "something that is none" } as const;
+    const problem = {
+      fault: "malformed",
+      expected: "a signed JWT",
+      actual: "something that is none",
+    } as const;
     return { header: {}, claims: {}, problems: [problem] };
   }
   const signature = await signatureProblem(token, header, expected);
@@ -75,7 +86,7 @@ async function signatureProblem(
     jwtVerify(token, createLocalJWKSet(jwks), {
       algorithms: ["RS256"],
       // Times are judged apart, by the server's clock.
-      currentDate: new Date(Number(decodeJwt(token).iat ?? 0) * 1000),
+      currentDate: new Date((decodeJwt(token).iat ?? 0) * 1000),
     });
   try {
     await verify(expected.jwks);
@@ -95,7 +106,8 @@ async function signatureProblem(
 
 function problemOf(error: unknown): IdTokenProblem | undefined {
   // Claims have their own words.
-  if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired) return undefined;
+  if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired)
+    return undefined;
   return {
     fault: "signature",
     expected: "a signature that the server's keys verify",
@@ -108,10 +120,15 @@ function claimProblems(claims: Record<string, unknown>, expected: IdTokenExpecta
   const now = expected.now / 1000;
   const problems: IdTokenProblem[] = [];
   const found = (fault: IdTokenFault, wanted: string, actual: unknown) =>
-    problems.push({ fault, expected: wanted, actual: actual === undefined ? "nothing" : JSON.stringify(actual) });
+    problems.push({
+      fault,
+      expected: wanted,
+      actual: actual === undefined ? "nothing" : JSON.stringify(actual),
+    });
   const { iss, sub, aud, azp, exp, iat, fhirUser } = claims;
   if (iss !== issuer) found("issuer", issuer, iss);
-  if (typeof sub !== "string" || sub === "" || sub.length > 255) found("subject", "sub of 1 to 255 characters", sub);
+  if (typeof sub !== "string" || sub === "" || sub.length > 255)
+    found("subject", "sub of 1 to 255 characters", sub);
   const audiences = Array.isArray(aud) ? aud : [aud];
   if (!audiences.includes(clientId)) found("audience", `aud with the client id ${clientId}`, aud);
   if (azp === undefined ? audiences.length > 1 : azp !== clientId) {
@@ -120,7 +137,8 @@ function claimProblems(claims: Record<string, unknown>, expected: IdTokenExpecta
   if (typeof exp !== "number") found("expired", "exp as a number", exp);
   else if (exp + TOLERANCE < now) found("expired", "exp in the future", `${Math.round(now - exp)} s ago`);
   if (typeof iat !== "number") found("issued-at", "iat as a number", iat);
-  else if (iat - TOLERANCE > now) found("issued-at", "iat not in the future", `${Math.round(iat - now)} s ahead`);
+  else if (iat - TOLERANCE > now)
+    found("issued-at", "iat not in the future", `${Math.round(iat - now)} s ahead`);
   if (nonce !== undefined && claims["nonce"] !== nonce) {
     found("nonce", "the nonce that was sent", claims["nonce"] === undefined ? undefined : "another");
   }
@@ -133,6 +151,8 @@ function claimProblems(claims: Record<string, unknown>, expected: IdTokenExpecta
 function isUserReference(value: unknown): boolean {
   return (
     typeof value === "string" &&
-    new RegExp(`(^|/)(${USER_TYPES.join("|")})/[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?$`).test(value)
+    new RegExp(`(^|/)(${USER_TYPES.join("|")})/[A-Za-z0-9.-]{1,64}(/_history/[A-Za-z0-9.-]{1,64})?$`).test(
+      value,
+    )
   );
 }

@@ -27,7 +27,7 @@ export async function readSigningKey(client: ClientRegistration): Promise<Signin
     : { privateKey: readPem(text), keyId: undefined };
   const publicKey = createPublicKey(privateKey);
   const algorithm = algorithmOf(privateKey, client.algorithm);
-  const thumbprint = () => calculateJwkThumbprint(publicKey.export({ format: "jwk" }) as JWK, "sha256");
+  const thumbprint = () => calculateJwkThumbprint(publicKey.export({ format: "jwk" }), "sha256");
   return { algorithm, keyId: client.keyId ?? keyId ?? (await thumbprint()), privateKey, publicKey };
 }
 
@@ -63,10 +63,12 @@ function readPem(text: string): KeyObject {
 function algorithmOf(key: KeyObject, wanted: AssertionAlgorithm | undefined): AssertionAlgorithm {
   const details = key.asymmetricKeyDetails;
   if (key.asymmetricKeyType === "rsa" && wanted !== "ES384") {
-    if ((details?.modulusLength ?? 0) < 2048) throw new SmartError("key", "the RSA key has fewer than 2048 bits");
+    if ((details?.modulusLength ?? 0) < 2048)
+      throw new SmartError("key", "the RSA key has fewer than 2048 bits");
     return "RS384";
   }
-  if (key.asymmetricKeyType === "ec" && details?.namedCurve === "secp384r1" && wanted !== "RS384") return "ES384";
+  if (key.asymmetricKeyType === "ec" && details?.namedCurve === "secp384r1" && wanted !== "RS384")
+    return "ES384";
   throw new SmartError(
     "key",
     `the key (${key.asymmetricKeyType} ${details?.namedCurve ?? ""}) does not fit ${wanted ?? "RS384 or ES384"}`,

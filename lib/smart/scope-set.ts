@@ -25,10 +25,13 @@ function covers(asked: string, granted: string): boolean {
   if (wide === null || narrow === null) return false;
   const [, wideType = "", widePermissions = "", wideFilter] = wide;
   const [, narrowType = "", narrowPermissions = "", narrowFilter] = narrow;
-  const level = (type: string) => type.split("/")[0];
   const sameType =
     wideType === narrowType || (wideType.endsWith("/*") && level(wideType) === level(narrowType));
-  const letters = (permissions: string) => FIRST_SYNTAX[permissions] ?? permissions;
-  const fewer = [...letters(narrowPermissions)].every((letter) => letters(widePermissions).includes(letter));
+  const fewer = letters(narrowPermissions)
+    .split("")
+    .every((letter) => letters(widePermissions).includes(letter));
   return sameType && fewer && (wideFilter === undefined || wideFilter === narrowFilter);
 }
+
+const level = (type: string) => type.split("/")[0];
+const letters = (permissions: string) => FIRST_SYNTAX[permissions] ?? permissions;

@@ -48,7 +48,9 @@ export function readTokenResponse(response: HttpResponse): TokenAnswer {
       exchange,
       json,
       accessToken,
-      scopes: text("scope")?.split(" ").filter((scope) => scope !== ""),
+      scopes: text("scope")
+        ?.split(" ")
+        .filter((scope) => scope !== ""),
       receivedAt: Date.now(),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(idToken === undefined ? {} : { idToken }),

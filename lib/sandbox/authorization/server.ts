@@ -272,7 +272,10 @@ function configuration(
     ttl: {
       AccessToken: settings.accessTokenLifetime,
       ClientCredentials: settings.accessTokenLifetime,
-      AuthorizationCode: settings.authorizationCodeLifetime,
+      AuthorizationCode: (_ctx, _code, client) =>
+        applicationOf(client.clientId)?.shortLived === true
+          ? settings.shortCodeLifetime
+          : settings.authorizationCodeLifetime,
       RefreshToken: settings.refreshTokenLifetime,
       IdToken: settings.idTokenLifetime,
       Interaction: 600,
@@ -363,7 +366,8 @@ function configuration(
             scope: [...new Set(scopes)].join(" "),
             audience: resource,
             accessTokenFormat: "opaque" as const,
-            accessTokenTTL: settings.accessTokenLifetime,
+            accessTokenTTL:
+              application?.shortLived === true ? settings.shortTokenLifetime : settings.accessTokenLifetime,
           };
         },
       },

@@ -5,7 +5,13 @@ import type { BrowserStep } from "../../config/login.ts";
 import { authorizationUrl, isRedirectTo, type AuthorizationRequest } from "../authorization-request.ts";
 import { SmartError } from "../errors.ts";
 import { encodeParameters, parameter } from "../parameters.ts";
-import { fillIn, type AuthorizationOutcome, type Decision, type LoginDriver, type LoginValues } from "./driver.ts";
+import {
+  fillIn,
+  type AuthorizationOutcome,
+  type Decision,
+  type LoginDriver,
+  type LoginValues,
+} from "./driver.ts";
 
 export interface BrowserOptions {
   readonly steps: readonly BrowserStep[];
@@ -135,12 +141,16 @@ async function begin(page: Page, request: AuthorizationRequest): Promise<number>
     .map(([name, value]) => `<input type="hidden" name="${escape(name)}" value="${escape(value)}">`)
     .join("");
   await page.setContent(`<form method="post" action="${escape(request.endpoint)}">${inputs}</form>`);
-  const [response] = await Promise.all([page.waitForNavigation(), page.$eval("form", (form) => (form as unknown as { submit(): void }).submit())]);
+  const [response] = await Promise.all([
+    page.waitForNavigation(),
+    page.$eval("form", (form) => (form as unknown as { submit(): void }).submit()),
+  ]);
   return response?.status() ?? 0;
 }
 
 async function take(page: Page, step: BrowserStep, decision: Decision, values: LoginValues): Promise<void> {
-  const selector = decision === "deny" && step.deny !== undefined ? step.deny : (step.fill ?? step.press ?? step.choose);
+  const selector =
+    decision === "deny" && step.deny !== undefined ? step.deny : (step.fill ?? step.press ?? step.choose);
   if (selector === undefined) return;
   const element = page.locator(selector).first();
   if (step.optional === true) {
@@ -162,7 +172,11 @@ async function screenshot(page: Page, folder: string | undefined, name: string):
   try {
     mkdirSync(folder, { recursive: true });
     const path = join(folder, name);
-    await page.screenshot({ path, timeout: 5000, mask: [page.locator("input, textarea, select, output, code")] });
+    await page.screenshot({
+      path,
+      timeout: 5000,
+      mask: [page.locator("input, textarea, select, output, code")],
+    });
     return path;
   } catch {
     return undefined;
@@ -172,4 +186,5 @@ async function screenshot(page: Page, folder: string | undefined, name: string):
 const firstLine = (cause: unknown) =>
   (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]?.replaceAll(/[?&]\S*/g, "") ?? "";
 
-const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+const escape = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");

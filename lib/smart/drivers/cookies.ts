@@ -52,7 +52,12 @@ function readCookie(line: string, url: URL): Cookie | undefined {
     }),
   );
   const domain = given.get("domain")?.replace(/^\./, "").toLowerCase();
-  if (domain !== undefined && domain !== "" && url.hostname !== domain && !url.hostname.endsWith(`.${domain}`)) {
+  if (
+    domain !== undefined &&
+    domain !== "" &&
+    url.hostname !== domain &&
+    !url.hostname.endsWith(`.${domain}`)
+  ) {
     return undefined;
   }
   const path = given.get("path");

@@ -34,5 +34,8 @@ export interface LoginValues {
 
 /** Fills the placeholders of a driver's data. */
 export function fillIn(text: string, values: LoginValues): string {
-  return text.replaceAll(/\{(user|password|patient)\}/g, (whole, name: keyof LoginValues) => values[name] ?? whole);
+  return text.replaceAll(
+    /\{(user|password|patient)\}/g,
+    (whole, name: keyof LoginValues) => values[name] ?? whole,
+  );
 }

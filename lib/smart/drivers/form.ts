@@ -4,7 +4,13 @@ import { authorizationHttpRequest, isRedirectTo } from "../authorization-request
 import { SmartError } from "../errors.ts";
 import { encodeParameters, parameter } from "../parameters.ts";
 import { createCookieJar } from "./cookies.ts";
-import { fillIn, type AuthorizationOutcome, type Decision, type LoginDriver, type LoginValues } from "./driver.ts";
+import {
+  fillIn,
+  type AuthorizationOutcome,
+  type Decision,
+  type LoginDriver,
+  type LoginValues,
+} from "./driver.ts";
 import { readPage, type HtmlForm, type HtmlPage } from "./html-forms.ts";
 
 /** Pages and redirects between the authorization request and the redirect URI; more is a loop. */
@@ -77,7 +83,8 @@ function submission(
   used: Map<FormPage, number>,
 ): HttpRequest | AuthorizationOutcome {
   const html = new TextDecoder().decode(response.body);
-  const isHtml = /html/i.test(response.headers.get("content-type") ?? "") || /^\s*<(!doctype|html)/i.test(html);
+  const isHtml =
+    /html/i.test(response.headers.get("content-type") ?? "") || /^\s*<(!doctype|html)/i.test(html);
   const page: HtmlPage = isHtml ? readPage(html, url) : { title: "", forms: [] };
   const stay = (words: string): AuthorizationOutcome => ({
     kind: "page",

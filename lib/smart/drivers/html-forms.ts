@@ -27,19 +27,25 @@ export interface HtmlPage {
 export function readPage(html: string, url: string): HtmlPage {
   const document = parse(html);
   const elements = [...walk(document)];
-  const base = attribute(elements.find((element) => element.tagName === "base"), "href");
+  const base = attribute(
+    elements.find((element) => element.tagName === "base"),
+    "href",
+  );
   const root = base === undefined ? url : new URL(base, url).href;
   const title = elements.find((element) => element.tagName === "title");
   return {
     title: title === undefined ? "" : textOf(title).trim(),
-    forms: elements.filter((element) => element.tagName === "form").map((form) => readForm(form, elements, root, url)),
+    forms: elements
+      .filter((element) => element.tagName === "form")
+      .map((form) => readForm(form, elements, root, url)),
   };
 }
 
 function readForm(form: Element, all: readonly Element[], root: string, url: string): HtmlForm {
   const id = attribute(form, "id");
   const inside = [...walk(form)];
-  const owned = id === undefined ? inside : [...inside, ...all.filter((one) => attribute(one, "form") === id)];
+  const owned =
+    id === undefined ? inside : [...inside, ...all.filter((one) => attribute(one, "form") === id)];
   const fields: FormField[] = [];
   const buttons: { name: string; value: string }[] = [];
   for (const element of owned) {
@@ -53,7 +59,11 @@ function readForm(form: Element, all: readonly Element[], root: string, url: str
       const box = type === "checkbox" || type === "radio";
       const checked = attribute(element, "checked") !== undefined;
       if (type !== "button" && type !== "reset" && type !== "file") {
-        fields.push({ name, type: type || "text", value: box ? (checked ? (value ?? "on") : undefined) : (value ?? "") });
+        fields.push({
+          name,
+          type: type || "text",
+          value: box ? (checked ? (value ?? "on") : undefined) : (value ?? ""),
+        });
       }
     } else if (element.tagName === "textarea") {
       fields.push({ name, type: "textarea", value: textOf(element) });

@@ -52,7 +52,9 @@ export function createManualDriver(options: ManualOptions): LoginDriver {
           const came = await listener.arrival(options.timeoutSeconds * 1000, (one) => {
             const { state, code, error } = readAuthorizationResponse(one);
             // Another window's or an attacker's answer is not ours (RFC 6749 §10.12).
-            return isRedirectTo(one, listener.url) && state === request.state && (code ?? error) !== undefined;
+            return (
+              isRedirectTo(one, listener.url) && state === request.state && (code ?? error) !== undefined
+            );
           });
           options.announce("  logged in, going on\n");
           return { kind: "redirected", url: came } as const;

@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { randomBytes } from "node:crypto";
 import { SmartError } from "../errors.ts";
 
@@ -31,7 +41,10 @@ export function openRefreshTokenFile(path: string, shown: string): RefreshTokenF
       );
     }
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new SmartError("not-configured", `the refresh token file ${shown} can be read by others: chmod 600`);
+      throw new SmartError(
+        "not-configured",
+        `the refresh token file ${shown} can be read by others: chmod 600`,
+      );
     }
     if (text === "") throw new SmartError("needs-person", `the refresh token file ${shown} is empty`);
     return text;
@@ -54,7 +67,10 @@ export function openRefreshTokenFile(path: string, shown: string): RefreshTokenF
       } catch (cause) {
         rmSync(beside, { force: true });
         const code = (cause as NodeJS.ErrnoException).code ?? "error";
-        throw new SmartError("not-configured", `the new refresh token could not be stored in ${shown} (${code})`);
+        throw new SmartError(
+          "not-configured",
+          `the new refresh token could not be stored in ${shown} (${code})`,
+        );
       }
     },
   };
