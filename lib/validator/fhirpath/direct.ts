@@ -7,13 +7,14 @@ export type DirectInvariant = (focus: unknown, env: InvariantEnvironment) => boo
 const ELE_1 = "hasValue() or (children().count() > id.count())";
 const REF_1 =
   "reference.startsWith('#').not() or (reference.substring(1).trace('url') in %rootResource.contained.id.trace('ids'))";
+const REF_1_LATER = `reference.exists() implies (${REF_1} or (reference='#' and %rootResource!=%resource))`;
 const DOM_3_BEGINNING = "contained.where(((";
 const DOM_3_END = ".trace('unmatched', id).empty()";
 
 /** An implementation for this expression, where there is one. */
 export function directInvariant(expression: string, model: TypeModel): DirectInvariant | undefined {
   if (expression === ELE_1) return hasValueOrChildren;
-  if (expression === REF_1) return localReferenceResolves;
+  if (expression === REF_1 || expression === REF_1_LATER) return localReferenceResolves;
   if (expression.startsWith(DOM_3_BEGINNING) && expression.endsWith(DOM_3_END)) {
     return (focus) => containedAreReferred(focus, model);
   }

@@ -1,0 +1,28 @@
+/** The middle of some numbers. */
+export function median(numbers) {
+  const sorted = Float64Array.from(numbers).toSorted();
+  return sorted[sorted.length >> 1] ?? NaN;
+}
+
+/** Milliseconds that a call takes. */
+export function timed(call) {
+  const start = process.hrtime.bigint();
+  call();
+  return Number(process.hrtime.bigint() - start) / 1e6;
+}
+
+/** The median over inputs of each input's median time, after warming up. */
+export function medianTime(inputs, call, rounds = 15, warmUp = 8) {
+  const times = inputs.map(() => []);
+  for (let round = 0; round < rounds + warmUp; round++) {
+    for (const [i, input] of inputs.entries()) {
+      const spent = timed(() => call(input));
+      if (round >= warmUp) times[i].push(spent);
+    }
+  }
+  return median(times.map(median));
+}
+
+export function rounded(number, digits = 4) {
+  return Number(number.toPrecision(digits));
+}

@@ -1,0 +1,127 @@
+import { availableParallelism } from "node:os";
+import { once } from "node:events";
+import type { Argv } from "yargs";
+import { ConfigurationError } from "../config/errors.ts";
+import { EXIT } from "./exit-codes.ts";
+import { wholeNumber, type Done } from "./options.ts";
+
+interface ValidateArguments {
+  readonly paths: readonly string[];
+  readonly ig?: string;
+  readonly profile?: readonly string[];
+  readonly json: boolean;
+  readonly warnings: boolean;
+  readonly jobs?: number;
+  readonly maxFindings: number;
+  readonly terminology?: string;
+}
+
+/** `validate`: judges resources in files. Exits with 0 when none has errors, with 1 when one has. */
+export function validateCommand(done: Done) {
+  return {
+    command: "validate <paths...>",
+    describe: "Judge FHIR resources in files against R4, US Core or another guide",
+    builder: (yargs: Argv) =>
+      yargs
+        .positional("paths", {
+          type: "string",
+          array: true,
+          demandOption: true,
+          describe:
+            "Files (JSON, NDJSON), directories (*.json and *.ndjson in them), or - for standard input",
+        })
+        .options({
+          ig: {
+            type: "string",
+            requiresArg: true,
+            describe:
+              "us-core-6.1.0, us-core-3.1.1, a package archive (.tgz), or name#version of the FHIR package cache",
+          },
+          profile: {
+            type: "string",
+            array: true,
+            requiresArg: true,
+            describe: "Canonical of a profile to judge against besides those claimed; repeatable",
+          },
+          json: { type: "boolean", default: false, describe: "Print one line of JSON for each resource" },
+          warnings: { type: "boolean", default: false, describe: "Print warnings and information too" },
+          jobs: {
+            type: "number",
+            requiresArg: true,
+            describe: "Threads for large inputs [one for each core]",
+          },
+          "max-findings": {
+            type: "number",
+            default: 50,
+            requiresArg: true,
+            describe: "Findings printed for one resource; all are counted",
+          },
+          terminology: {
+            type: "string",
+            requiresArg: true,
+            describe: "Base URL of a FHIR terminology service to ask what cannot be looked up offline",
+          },
+        })
+        .example(
+          "$0 validate export/ --ig us-core-6.1.0",
+          "Judge a folder, also resources that claim no profile",
+        )
+        .example("cat Patient.ndjson | $0 validate - --json", "Judge standard input"),
+    handler: async (args: ValidateArguments) => {
+      done(await validate(args));
+    },
+  };
+}
+
+function serviceUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new ConfigurationError(
+      `--terminology ${text}: give the http(s) address of a FHIR terminology service`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new ConfigurationError("--terminology: credentials in an address are not used");
+  }
+  return text;
+}
+
+async function validate(args: ValidateArguments): Promise<number> {
+  const jobs = wholeNumber("jobs", args.jobs ?? availableParallelism(), 1, 256);
+  const maxFindings = wholeNumber("max-findings", args.maxFindings, 0, 1_000_000);
+  const terminology = args.terminology === undefined ? undefined : { url: serviceUrl(args.terminology) };
+  const { findSources } = await import("../validator/files/sources.ts");
+  const found = await findSources(args.paths);
+  const { validateFiles } = await import("../validator/files/run.ts");
+  const { printSummary } = await import("../validator/files/print.ts");
+  const tally = await validateFiles({
+    sources: found.sources,
+    settings: {
+      guide: args.ig,
+      profiles: args.profile ?? [],
+      print: { format: args.json ? "json" : "text", warnings: args.warnings, maxFindings },
+      terminology,
+    },
+    jobs,
+    write: writeOut,
+    stdin: process.stdin,
+  }).catch((error: unknown) => {
+    // A guide or profile that cannot be had is the user's to mend.
+    if (error instanceof Error && error.name === "PackError") throw new ConfigurationError(error.message);
+    throw error;
+  });
+  for (const [extension, count] of found.passedOver) {
+    const what = extension === "" ? "without an extension" : extension;
+    tally.notices.push(
+      `Not read: ${count} ${count === 1 ? "file" : "files"} ${what} (only *.json and *.ndjson of a directory are).`,
+    );
+  }
+  const summary = printSummary(tally, args.ig);
+  if (args.json) process.stderr.write(summary);
+  else await writeOut(summary);
+  return tally.invalid > 0 ? EXIT.failed : EXIT.passed;
+}
+
+async function writeOut(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, "drain");
+}
