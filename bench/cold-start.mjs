@@ -8,6 +8,7 @@ import { median, rounded, timed } from "./measure.mjs";
 
 const PROGRAM = fileURLToPath(new URL("../dist/lib/cli/main.js", import.meta.url));
 const ROUNDS = 15;
+const run = (args) => timed(() => spawnSync(process.execPath, args, { stdio: "ignore" }));
 
 /** From the start of the process to its end, for one resource and for nothing. */
 export function coldStart(say) {
@@ -16,7 +17,6 @@ export function coldStart(say) {
     const file = join(folder, "one.json");
     const found = examples().find(({ name }) => name.includes("Patient-example.json")) ?? ownSamples[0];
     writeFileSync(file, found.text);
-    const run = (args) => timed(() => spawnSync(process.execPath, args, { stdio: "ignore" }));
     const nothing = ["-e", "0"];
     const verdict = [PROGRAM, "validate", file, "--ig", "us-core-6.1.0"];
     run(nothing);

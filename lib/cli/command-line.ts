@@ -9,6 +9,7 @@ import { proveCommand } from "./prove.ts";
 import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { sandboxCommand } from "./sandbox.ts";
+import { validateCommand } from "./validate.ts";
 
 const NAME = "careconnect-conformance";
 
@@ -31,6 +32,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     coverageCommand(done),
     initCommand(done),
     reportCommand(done),
+    validateCommand(done),
   ];
   try {
     await yargs([...args])

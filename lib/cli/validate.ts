@@ -107,7 +107,8 @@ async function validate(args: ValidateArguments): Promise<number> {
     stdin: process.stdin,
   }).catch((error: unknown) => {
     // A guide or profile that cannot be had is the user's to mend.
-    if (error instanceof Error && error.name === "PackError") throw new ConfigurationError(error.message);
+    if (error instanceof Error && (error.name === "PackError" || error.name === "ConfigurationError"))
+      throw new ConfigurationError(error.message);
     throw error;
   });
   for (const [extension, count] of found.passedOver) {

@@ -182,21 +182,20 @@ export function openTerminologyService(options: TerminologyOptions): Terminology
     }
   }
 
+  async function membership(code: NotVerified): Promise<Membership> {
+    const key = keyOf(code);
+    const cached = known.get(key);
+    if (cached !== undefined) return cached;
+    let answer = asked.get(key);
+    if (answer === undefined) {
+      answer = ask(code, key);
+      asked.set(key, answer);
+    }
+    return answer;
+  }
+
   return {
-    lookUp: (codes) =>
-      Promise.all(
-        codes.map((code) => {
-          const key = keyOf(code);
-          const cached = known.get(key);
-          if (cached !== undefined) return cached;
-          let answer = asked.get(key);
-          if (answer === undefined) {
-            answer = ask(code, key);
-            asked.set(key, answer);
-          }
-          return answer;
-        }),
-      ),
+    lookUp: (codes) => Promise.all(codes.map(membership)),
     get notice() {
       return notice;
     },

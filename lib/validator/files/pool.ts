@@ -28,7 +28,7 @@ function transferable(unit: Unit): ArrayBuffer[] {
 /** Starts threads. Each loads the definitions for itself. */
 export function openPool(jobs: number, settings: WorkerSettings): Pool {
   const free: Thread[] = [];
-  const wanted: { take(thread: Thread): void; reject(error: Error): void }[] = [];
+  const wanted: { readonly take: (thread: Thread) => void; readonly reject: (error: Error) => void }[] = [];
   let broken: Error | undefined;
   const release = (thread: Thread): void => {
     const next = wanted.shift();
@@ -47,7 +47,7 @@ export function openPool(jobs: number, settings: WorkerSettings): Pool {
       broken ??= error;
       thread.current?.reject(error);
       thread.current = undefined;
-      for (const { reject } of wanted.splice(0)) reject(error);
+      for (const waiting of wanted.splice(0)) waiting.reject(error);
     };
     worker.on("message", (message: WorkerMessage) => {
       if (message.kind === "answer") {

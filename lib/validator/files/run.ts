@@ -96,16 +96,11 @@ async function* unknownUnits(
     let from = 0;
     while (from < text.length && (text[from] ?? 0) <= 32) from += 1;
     const end = text.indexOf(10, from);
-    if (end !== -1 || ended)
-      form = isJson(text.subarray(from, end === -1 ? text.length : end)) ? "ndjson" : "json";
+    if (end !== -1 || ended) form = formOf(text, from, end === -1 ? text.length : end);
   }
   async function* all(): AsyncGenerator<Uint8Array> {
     yield* pieces;
-    while (!ended) {
-      const { done, value } = await iterator.next();
-      if (done === true) return;
-      yield value;
-    }
+    if (!ended) yield* { [Symbol.asyncIterator]: () => iterator };
   }
   if (form !== "json") {
     yield* lineUnits(name, all(), maxLineBytes);

@@ -1,21 +1,36 @@
+import { ConfigurationError } from "../../config/errors.ts";
 import { createValidator } from "../index.ts";
-import { loadDefinitions } from "../pack/index.ts";
+import { loadDefinitions } from "../pack/load.ts";
 import { openTerminologyService } from "../terminology.ts";
 import type { JudgeOptions } from "./judge.ts";
 import type { PrintSettings } from "./record.ts";
 
 /** What a command asks for, as plain data: it is handed to threads. */
 export interface JudgeSettings {
-  /** A built-in guide (`us-core-6.1.0`), an archive, or `name#version`; base R4 and claimed US Core profiles otherwise. */
+  /** A guide as `loadDefinitions` knows them; its profiles also judge resources that claim none. */
   readonly guide: string | undefined;
   readonly profiles: readonly string[];
   readonly print: PrintSettings;
   readonly terminology?: { readonly url: string; readonly cacheFolder?: string } | undefined;
 }
 
-/** Loads the definitions and makes what judging needs. */
+/** Profiles that a resource may claim without a guide being named; an unversioned claim means the first. */
+const CLAIMABLE = ["us-core-6.1.0", "us-core-3.1.1"];
+
+/**
+ * Loads the definitions and makes what judging needs.
+ *
+ * @throws PackError where the guide cannot be had, ConfigurationError where it has no such profile.
+ */
 export async function openJudgeOptions(settings: JudgeSettings): Promise<JudgeOptions> {
-  const definitions = await loadDefinitions(settings.guide === undefined ? [] : [settings.guide]);
+  const definitions = await loadDefinitions(settings.guide === undefined ? CLAIMABLE : [settings.guide]);
+  for (const profile of settings.profiles) {
+    if (definitions.structure(profile) === undefined) {
+      throw new ConfigurationError(
+        `--profile ${profile}: there is no such profile in the definitions loaded`,
+      );
+    }
+  }
   return {
     validator: createValidator(definitions),
     profiles: settings.profiles,
