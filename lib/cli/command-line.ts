@@ -9,7 +9,7 @@ import { proveCommand } from "./prove.ts";
 import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { sandboxCommand } from "./sandbox.ts";
-import { validateCommand } from "./validate.ts";
+import { STANDARD_INPUT, validateCommand } from "./validate.ts";
 
 const NAME = "careconnect-conformance";
 
@@ -35,7 +35,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     validateCommand(done),
   ];
   try {
-    await yargs([...args])
+    await yargs(args.map((arg) => (arg === "-" ? STANDARD_INPUT : arg)))
       .scriptName(NAME)
       .usage("$0 <command>\n\nTells whether a CareConnect FHIR tenant behaves as its specifications say.")
       .command(commands as never)

@@ -5,6 +5,9 @@ import { ConfigurationError } from "../config/errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { wholeNumber, type Done } from "./options.ts";
 
+/** Stands for a lone `-`, which yargs loses among several positional arguments; no file can be called so. */
+export const STANDARD_INPUT = "\u0000-";
+
 interface ValidateArguments {
   readonly paths: readonly string[];
   readonly ig?: string;
@@ -91,7 +94,7 @@ async function validate(args: ValidateArguments): Promise<number> {
   const maxFindings = wholeNumber("max-findings", args.maxFindings, 0, 1_000_000);
   const terminology = args.terminology === undefined ? undefined : { url: serviceUrl(args.terminology) };
   const { findSources } = await import("../validator/files/sources.ts");
-  const found = await findSources(args.paths);
+  const found = await findSources(args.paths.map((path) => (path === STANDARD_INPUT ? "-" : path)));
   const { validateFiles } = await import("../validator/files/run.ts");
   const { printSummary } = await import("../validator/files/print.ts");
   const tally = await validateFiles({

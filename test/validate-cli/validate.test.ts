@@ -55,6 +55,8 @@ function piped(
     child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr }));
+    // A command that refuses its arguments does not read.
+    child.stdin.on("error", () => undefined);
     child.stdin.end(input);
   });
 }
@@ -251,6 +253,7 @@ describe("validate", () => {
           child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
           child.on("error", reject);
           child.on("close", () => resolve(stdout));
+          child.stdin.on("error", reject);
           createReadStream(file).pipe(child.stdin);
         });
         expect(stream.replaceAll(/^-:/gm, `${file}:`)).toBe(one.stdout);
