@@ -170,7 +170,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         ...(facts.retryAfter === undefined ? {} : { retryAfter: redactRetryAfter(facts.retryAfter, vault) }),
       });
     };
-    return { id, hop, attempt, wire, failure, body: recordedBody(wire, recorder, limits), end };
+    return { id, hop, attempt, wire, failure, body: recordedBody(wire, hop.method, recorder, limits), end };
   };
 
   /** Sends, repeats and follows until there is an answer to hand over; its body is read only where needed. */
@@ -363,13 +363,14 @@ function failureOf(error: unknown): HttpFailure {
 
 async function* recordedBody(
   wire: WireResponse | undefined,
+  method: string,
   recorder: BodyRecorder,
   limits: HttpLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (wire === undefined) return;
   const headers = createHeaders(wire.headers);
   const announced = Number(headers.get("content-length") ?? Number.NaN);
-  if (announced > limits.bodyBytes && wire.status !== 304)
+  if (announced > limits.bodyBytes && method !== "HEAD" && wire.status !== 304)
     throw exchangeError(
       "body-too-large",
       `The body is larger than ${limits.bodyBytes} bytes, says Content-Length.`,

@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates } from "node:tls";
 import { Client } from "undici";
+import { filterContinue } from "./continue-filter.ts";
 import { exchangeError } from "./failures.ts";
 import { readTlsFacts } from "./tls-facts.ts";
 import type { TlsFacts } from "./types.ts";
@@ -12,6 +13,8 @@ export interface Connection {
   readonly connectError: () => unknown;
   readonly connected: () => boolean;
   readonly tls: () => TlsFacts | undefined;
+  /** Says that a request has gone out and the head of its answer comes next. */
+  readonly expectHead: () => void;
   /** Bound on the next attempt to connect. */
   connectMs: number;
   idleSince: number;
@@ -118,6 +121,8 @@ function openConnection(origin: string, settings: ConnectionSettings): Connectio
   let tls: TlsFacts | undefined;
   let connectError: unknown;
   let connected = false;
+  let expectHead: (() => void) | undefined;
+  let connecting: Socket | undefined;
   const secure = origin.startsWith("https:");
   const trusted = settings.ca === undefined ? undefined : [...rootCertificates, settings.ca];
 
@@ -145,12 +150,15 @@ function openConnection(origin: string, settings: ConnectionSettings): Connectio
           })
         : connectTcp(address);
       socket.setNoDelay(true);
+      connecting = socket;
       let done = false;
       const finish = (error: Error | undefined): void => {
         if (done) return;
         done = true;
         clearTimeout(timer);
+        connecting = undefined;
         if (error === undefined) {
+          expectHead = filterContinue(socket);
           connected = true;
           socket.off("error", finish);
           callback(null, socket);
@@ -189,7 +197,11 @@ function openConnection(origin: string, settings: ConnectionSettings): Connectio
     tls: () => tls,
     connectMs: 10_000,
     idleSince: Date.now(),
-    destroy: () => client.destroy().catch(() => undefined),
+    expectHead: () => expectHead?.(),
+    async destroy() {
+      connecting?.destroy();
+      await client.destroy().catch(() => undefined);
+    },
   };
   return connection;
 }

@@ -57,7 +57,7 @@ export function classifyError(
     return { code: "invalid-http", message: `The answer does not follow HTTP/1.1 (${code}).` };
   }
   if (code === "UND_ERR_SOCKET" && /^bad (?:response|upgrade)$/.test(messageOf(error))) {
-    const message = "The answer is one that nobody asked for: 100 Continue, or a change of protocol.";
+    const message = "The answer is one that nobody asked for, such as a change of protocol.";
     return { code: "invalid-http", message };
   }
   if (code === "UND_ERR_RES_CONTENT_LENGTH_MISMATCH") {

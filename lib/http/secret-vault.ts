@@ -61,7 +61,9 @@ export function createSecretVault(): LearningVault {
 
   return {
     register(secret, label) {
-      if (secret.length >= shortestSecret) values.add(secret, `‹${label}›`);
+      if (secret.length < shortestSecret) return;
+      values.add(secret, `‹${label}›`);
+      for (const part of keyParts(secret)) values.add(part, `‹${label}›`);
     },
     redact: (text) => redactText(text),
     redactUrl: (url) => redactText(url),
@@ -121,6 +123,29 @@ export function createSecretVault(): LearningVault {
     },
   };
 }
+
+/** The parts of a private key that give it away one by one: the lines of a PEM, the private members of a JWK. */
+function keyParts(secret: string): string[] {
+  if (secret.includes("PRIVATE KEY-----"))
+    return secret.split(/\r?\n/).filter((line) => line.length >= 16 && !line.startsWith("-----"));
+  const parts: string[] = [];
+  const visit = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      if (typeof member !== "string") visit(member);
+      else if (privateJwkMembers.has(name) && member.length >= 16) parts.push(member);
+    }
+  };
+  if (!secret.includes('"kty"')) return parts;
+  try {
+    visit(JSON.parse(secret));
+  } catch {
+    // Not a JWK after all: only the whole of it is known.
+  }
+  return parts;
+}
+
+const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "k"]);
 
 /** A value that a person would not write as prose: requests of negative checks carry words such as `invalid`. */
 function looksRandom(value: string): boolean {

@@ -116,6 +116,7 @@ export function exchangeOverWire(
         onRequestStart(started) {
           controller = started;
           phase = "headers";
+          connection.expectHead();
           startHeadersTimer();
         },
         onRequestUpgrade(_controller, _status, _headers, socket) {

@@ -224,8 +224,17 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
     socket.write("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n");
     answer(socket, { body: json });
   },
-  continue: ({ socket }) => {
-    socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+  /** 100 Continue before the answer, `?times=` times (1). */
+  continue: ({ socket, query }) => {
+    socket.write("HTTP/1.1 100 Continue\r\n\r\n".repeat(Number(query.get("times") ?? 1)));
+    answer(socket, { body: json });
+  },
+  /** The same in single bytes. */
+  "slow-continue": async ({ socket }) => {
+    for (const character of "HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\n") {
+      if (!(await send(socket, character))) return;
+      await delay(1);
+    }
     answer(socket, { body: json });
   },
   "informational-flood": async ({ socket }) => {
@@ -268,6 +277,10 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
   },
   "not-http": ({ socket }) => {
     socket.end("SSH-2.0-OpenSSH_9.6\r\n");
+  },
+  /** A header without a body, as HEAD is answered, with `?length=` as Content-Length. */
+  head: ({ socket, query }) => {
+    socket.write(head(200, [["Content-Length", query.get("length") ?? "0"]]));
   },
   "no-content": ({ socket }) => {
     socket.write("HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n");

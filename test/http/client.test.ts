@@ -120,8 +120,17 @@ describe("a healthy server", () => {
     expect(await get("/no-content")).toMatchObject({ kind: "response", status: 204 });
   });
 
-  test("may send early hints", async () => {
-    expect(textOf(await get("/early-hints"))).toContain("Patient");
+  test.each(["/early-hints", "/continue", "/continue?times=3", "/slow-continue"])(
+    "may send informational answers first: %s",
+    async (path) => {
+      for (let index = 0; index < 3; index += 1) expect(textOf(await get(path))).toContain("Patient");
+      expect(server.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
+    },
+  );
+
+  test("may tell in answer to HEAD how large a body would be", async () => {
+    const url = `${server.origin}/head?length=99999999`;
+    expect(await client.send({ method: "HEAD", url })).toMatchObject({ kind: "response", status: 200 });
   });
 });
 
@@ -151,7 +160,7 @@ describe("a hostile server ends in a failure with its own code", () => {
     ["/redirect?to=http://%5B", "invalid-redirect"],
     ["/huge-headers", "headers-too-large"],
     ["/many-headers", "headers-too-large"],
-    ["/continue", "invalid-http"],
+    ["/continue?times=1000", "invalid-http"],
     ["/informational-flood", "invalid-http"],
     ["/switching-protocols", "invalid-http"],
     ["/bad-chunking", "invalid-http"],

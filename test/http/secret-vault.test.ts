@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSecretVault } from "../../lib/http/secret-vault.ts";
@@ -145,6 +146,18 @@ describe("a registered secret never survives", () => {
     vault.register("inner-1234", "inner");
     vault.register("outer-inner-1234-outer", "outer");
     expect(vault.redact("a outer-inner-1234-outer b inner-1234")).toBe("a ‹outer› b ‹inner›");
+  });
+
+  test("each part of a private key goes on its own", () => {
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-384" });
+    const pem = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const jwk = pair.privateKey.export({ format: "jwk" });
+    const vault = createSecretVault();
+    vault.register(pem, "private_key");
+    vault.register(JSON.stringify(jwk), "private_key");
+    for (const part of [pem, ...pem.trim().split("\n").slice(1, -1), jwk.d ?? "", JSON.stringify(jwk)])
+      expect(vault.redact(`error near ${part} there`)).toBe("error near ‹private_key› there");
+    expect(vault.redact(`public ${jwk.x}`)).toBe(`public ${jwk.x}`);
   });
 
   test("a thousand secrets cost hardly more than one", () => {
