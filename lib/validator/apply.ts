@@ -3,11 +3,13 @@ import { checkBinding } from "./bindings.ts";
 import type { Judge } from "./judge.ts";
 import { isObject, withoutVersion } from "./json.ts";
 import type { JsonObject } from "./json.ts";
+import { occurrencesOf } from "./occurrences.ts";
+import type { Occurrence } from "./occurrences.ts";
 import type { Bounds, Member, Overlay, Slice, Slicing } from "./overlays.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
 import { SPECIAL } from "./shapes.ts";
-import type { ElementShape, TypeOption } from "./shapes.ts";
+import type { ElementShape } from "./shapes.ts";
 import { MATCH } from "./slices.ts";
 import type { SliceSurroundings } from "./slices.ts";
 import { checkConstraints } from "./walk.ts";
@@ -25,34 +27,6 @@ export function applyOverlay(
   for (const member of overlay.members) applyMember(judge, run, member, value, depth);
   if (overlay.constraints.length > 0)
     checkConstraints(run, overlay.constraints, value, typeName, undefined, depth);
-}
-
-/** One value of an element, with its index where the element repeats. */
-interface Occurrence {
-  readonly value: unknown;
-  readonly companion: unknown;
-  readonly option: TypeOption;
-  readonly index: number;
-}
-
-function occurrencesOf(value: JsonObject, element: ElementShape): Occurrence[] {
-  const found: Occurrence[] = [];
-  for (const option of element.options) {
-    const item = value[option.key];
-    const companion = option.tag < 0 ? undefined : value[option.companionKey];
-    if (item === undefined && companion === undefined) continue;
-    if (!element.repeats) {
-      found.push({ value: item, companion, option, index: -1 });
-      continue;
-    }
-    const items: readonly unknown[] = Array.isArray(item) ? item : item === undefined ? [] : [item];
-    const companions: readonly unknown[] = Array.isArray(companion) ? companion : [];
-    const length = Math.max(items.length, companions.length);
-    for (let index = 0; index < length; index++) {
-      found.push({ value: items[index], companion: companions[index], option, index });
-    }
-  }
-  return found;
 }
 
 function applyMember(judge: Judge, run: Run, member: Member, value: JsonObject, depth: number): void {
@@ -144,7 +118,13 @@ function applyItem(
     const typeName = option.isResource ? typeOf(occurrence) : (shape?.name ?? option.code);
     applyOverlay(judge, run, overlay, value, typeName, depth);
     if (overlay.targets !== undefined && option.code === "Reference") {
-      judge.checkTarget(run, value, overlay.targets.types, overlay, depth);
+      judge.checkTarget(
+        run,
+        value,
+        option.targets,
+        { rules: overlay.targets, profile: overlay.profile },
+        depth,
+      );
     }
     const profiles = overlay.profiles?.get(option.code);
     if (profiles !== undefined) applyTypeProfiles(judge, run, value, profiles, depth);

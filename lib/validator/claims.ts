@@ -25,8 +25,12 @@ export function applyProfiles(
     judge.applyStructure(run, structure, value, depth);
   };
   let claimsGuide = false;
-  for (const canonical of claimedProfiles(value)) {
-    const structure = look(judge, run, canonical, shape, depth, "warning");
+  for (const [at, canonical] of claimedProfiles(value)) {
+    run.segments[depth + 1] = "meta";
+    run.indexes[depth + 1] = -1;
+    run.segments[depth + 2] = "profile";
+    run.indexes[depth + 2] = at;
+    const structure = look(judge, run, canonical, shape, depth + 2, "warning");
     if (structure === undefined) continue;
     if (standing === "root") run.profiles.add(canonical);
     if (structure.derivation === "constraint") claimsGuide = true;

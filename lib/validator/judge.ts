@@ -13,7 +13,7 @@ import { checkExtension } from "./extensions.ts";
 import { isObject, stringAt } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { createOverlays } from "./overlays.ts";
-import type { Overlay, TargetRule } from "./overlays.ts";
+import type { TargetRule } from "./overlays.ts";
 import type { DefinitionSource, StructureFacts } from "./pack/format.ts";
 import { createProfileChooser } from "./profiles.ts";
 import type { ProfileChooser } from "./profiles.ts";
@@ -24,6 +24,12 @@ import type { Run } from "./run.ts";
 import { createShapes, SPECIAL } from "./shapes.ts";
 import type { Binding, Shapes, TypeShape } from "./shapes.ts";
 import { quoted } from "./wording.ts";
+
+/** What a profile says of a reference, beside the types that the base definition allows. */
+export interface Narrowing {
+  readonly rules: TargetRule;
+  readonly profile: string;
+}
 
 export interface Judge {
   readonly definitions: DefinitionSource;
@@ -45,7 +51,7 @@ export interface Judge {
     run: Run,
     value: JsonObject,
     types: ReadonlySet<string> | undefined,
-    overlay: Overlay | undefined,
+    narrowing: Narrowing | undefined,
     depth: number,
   ): void;
   applyStructure(run: Run, structure: StructureFacts, value: JsonObject, depth: number): void;
@@ -97,8 +103,9 @@ export function createJudge(definitions: DefinitionSource): Judge {
         default:
       }
     },
-    checkTarget(run, value, types, overlay, depth) {
-      checkTarget(judge, run, value, types, overlay, depth);
+    checkTarget(run, value, types, narrowing, depth) {
+      if (narrowing === undefined) checkTarget(judge, run, value, types, depth);
+      else checkNarrowedTarget(judge, run, value, types, narrowing, depth);
     },
     applyStructure(run, structure, value, depth) {
       const overlay = overlays.of(structure);
@@ -180,37 +187,62 @@ function checkTarget(
   run: Run,
   value: JsonObject,
   types: ReadonlySet<string> | undefined,
-  overlay: Overlay | undefined,
   depth: number,
 ): void {
-  const { reference } = value;
+  const { reference, type } = value;
   if (typeof reference !== "string" || reference === "") return;
   const slash = reference.indexOf("/");
-  const claimed = overlay === undefined ? value["type"] : undefined;
   // By far the most references are like this, and right.
-  const plainlyRight = slash > 0 && types !== undefined && types.has(reference.slice(0, slash));
-  if (plainlyRight && claimed === undefined && overlay?.targets === undefined) return;
-  const target = needsTarget(reference, overlay) ? resolveReference(run, reference) : undefined;
-  const actual = typeOfTarget(judge, reference, target);
-  const profile = overlay?.profile;
+  if (type === undefined && slash > 0 && types?.has(reference.slice(0, slash)) === true) return;
+  const actual = typeOfTarget(judge, reference, look(run, reference));
   if (types !== undefined && actual !== undefined && !types.has(actual)) {
-    report(run, depth, {
-      severity: "error",
-      code: "structure",
-      rule: "reference-target",
-      details: { type: quoted(actual), allowed: [...types] },
-      profile,
-    });
+    reportTarget(run, actual, types, undefined, depth);
   }
-  if (typeof claimed === "string" && claimed !== "")
-    checkClaimedType(judge, run, claimed, actual, types, depth);
-  if (overlay?.targets !== undefined) {
-    checkTargetRules(judge, run, reference, target, overlay.targets, actual, overlay.profile, depth);
-  }
+  if (typeof type === "string" && type !== "") checkClaimedType(judge, run, type, actual, types, depth);
 }
 
-function needsTarget(reference: string, overlay: Overlay | undefined): boolean {
-  return overlay?.targets !== undefined || reference.startsWith("#") || reference.startsWith("urn:");
+/** Only these need the target itself to tell its type. */
+function look(run: Run, reference: string): Target | undefined {
+  return reference.startsWith("#") || reference.startsWith("urn:")
+    ? resolveReference(run, reference)
+    : undefined;
+}
+
+/** Judges a reference by what a profile adds; what the base type refuses has been said already. */
+function checkNarrowedTarget(
+  judge: Judge,
+  run: Run,
+  value: JsonObject,
+  types: ReadonlySet<string> | undefined,
+  { rules, profile }: Narrowing,
+  depth: number,
+): void {
+  const { reference, type } = value;
+  if (typeof reference !== "string" || reference === "") return;
+  const target = resolveReference(run, reference);
+  const actual =
+    typeOfTarget(judge, reference, target) ?? (typeof type === "string" ? plainType(type) : undefined);
+  if (actual !== undefined && types?.has(actual) !== false && rules.types?.has(actual) === false) {
+    reportTarget(run, actual, rules.types, profile, depth);
+  }
+  checkTargetProfiles(judge, run, reference, target, rules, actual, profile, depth);
+  checkAggregation(run, reference, target, rules.aggregation, profile, depth);
+}
+
+function reportTarget(
+  run: Run,
+  type: string,
+  allowed: ReadonlySet<string>,
+  profile: string | undefined,
+  depth: number,
+): void {
+  report(run, depth, {
+    severity: "error",
+    code: "structure",
+    rule: "reference-target",
+    details: { type: quoted(type), allowed: [...allowed] },
+    profile,
+  });
 }
 
 function typeOfTarget(judge: Judge, reference: string, target: Target | undefined): string | undefined {
@@ -220,6 +252,10 @@ function typeOfTarget(judge: Judge, reference: string, target: Target | undefine
 
 const CORE = "http://hl7.org/fhir/StructureDefinition/";
 
+function plainType(type: string): string {
+  return type.startsWith(CORE) ? type.slice(CORE.length) : type;
+}
+
 function checkClaimedType(
   judge: Judge,
   run: Run,
@@ -228,7 +264,7 @@ function checkClaimedType(
   types: ReadonlySet<string> | undefined,
   depth: number,
 ): void {
-  const type = claimed.startsWith(CORE) ? claimed.slice(CORE.length) : claimed;
+  const type = plainType(claimed);
   if (actual !== undefined && actual !== type) {
     report(run, depth, {
       severity: "error",
@@ -236,17 +272,12 @@ function checkClaimedType(
       rule: "reference-type-mismatch",
       details: { type: quoted(claimed), actual },
     });
-  } else if (types !== undefined && !types.has(type) && judge.shapes.type(type)?.isResource === true) {
-    report(run, depth, {
-      severity: "error",
-      code: "structure",
-      rule: "reference-target",
-      details: { type: quoted(type), allowed: [...types] },
-    });
+  } else if (types?.has(type) === false && judge.shapes.type(type)?.isResource === true) {
+    reportTarget(run, type, types, undefined, depth);
   }
 }
 
-function checkTargetRules(
+function checkTargetProfiles(
   judge: Judge,
   run: Run,
   reference: string,
@@ -257,18 +288,25 @@ function checkTargetRules(
   depth: number,
 ): void {
   const profiles = actual === undefined ? undefined : rules.profiles.get(actual);
-  if (target !== undefined && profiles !== undefined) {
-    if (!profiles.some((one) => judge.conforms(run, target.resource, one))) {
-      report(run, depth, {
-        severity: "error",
-        code: "structure",
-        rule: "reference-target-profile",
-        details: { reference: quoted(reference), profiles },
-        profile,
-      });
-    }
-  }
-  const { aggregation } = rules;
+  if (target === undefined || profiles === undefined) return;
+  if (profiles.some((one) => judge.conforms(run, target.resource, one))) return;
+  report(run, depth, {
+    severity: "error",
+    code: "structure",
+    rule: "reference-target-profile",
+    details: { reference: quoted(reference), profiles },
+    profile,
+  });
+}
+
+function checkAggregation(
+  run: Run,
+  reference: string,
+  target: Target | undefined,
+  aggregation: readonly string[] | undefined,
+  profile: string,
+  depth: number,
+): void {
   if (aggregation === undefined || aggregation.length === 0) return;
   const isContained = reference.startsWith("#");
   const fits =

@@ -261,7 +261,7 @@ export function createOverlays(
 const EXTENSION_CONTENT: ReadonlySet<string> = new Set(["Extension.value[x]", "Extension.extension"]);
 
 /** Finds an element of a type, also by the name it has with one of its types (`valueQuantity`). */
-function elementFor(
+export function elementFor(
   shape: TypeShape,
   name: string,
 ): { element: ElementShape; only: ReadonlySet<string> | undefined } | undefined {

@@ -9,14 +9,16 @@ import type { SliceTest } from "./slices.ts";
 import { patternTest } from "./patterns.ts";
 import type { Shapes } from "./shapes.ts";
 
-/** The profiles that a resource claims in `meta.profile`, each once. */
-export function claimedProfiles(resource: JsonObject): readonly string[] {
+/** The profiles that a resource claims in `meta.profile`, each once, with their index. */
+export function claimedProfiles(resource: JsonObject): readonly (readonly [at: number, canonical: string])[] {
   const meta = resource["meta"];
-  if (!isObject(meta)) return [];
-  const claimed = new Set<string>();
-  for (const profile of listAt(meta, "profile"))
-    if (typeof profile === "string" && profile !== "") claimed.add(profile);
-  return [...claimed];
+  const profiles = isObject(meta) ? meta["profile"] : undefined;
+  if (!Array.isArray(profiles)) return [];
+  const claimed = new Map<string, number>();
+  for (const [at, profile] of (profiles as readonly unknown[]).entries()) {
+    if (typeof profile === "string" && profile !== "" && !claimed.has(profile)) claimed.set(profile, at);
+  }
+  return [...claimed].map(([canonical, at]) => [at, canonical] as const);
 }
 
 /** Finds the guide's profiles for a resource by its type, its code and its categories. */

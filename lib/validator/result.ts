@@ -116,6 +116,8 @@ export interface MustSupportItem {
   readonly sliceName?: string;
   /** Choice type, extension URL or target profile, by kind. */
   readonly of?: string;
+  /** Not marked as must-support, but as a USCDI element: the same for systems that claim USCDI. */
+  readonly uscdi?: boolean;
 }
 
 export interface MustSupportObserver {

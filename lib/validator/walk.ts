@@ -437,6 +437,7 @@ function walkPrimitive(
         rule: `primitive-${problem}`,
         details: { value: quoted(item), type: property.option.code },
       });
+      if (!mild) return;
     }
     if (tag >= PRIMITIVE.uri && tag <= PRIMITIVE.canonical && item.charCodeAt(0) === 35)
       noteLocalReference(run, item);
