@@ -6,7 +6,7 @@ import { createHeaders } from "./headers.ts";
 import { defaultLimits, mergeLimits } from "./limits.ts";
 import { createBodyRecorder, type BodyRecorder } from "./recorded-body.ts";
 import { isRedirect, nextHop, type Hop } from "./redirects.ts";
-import { hopOf, withDefaults } from "./request.ts";
+import { hopOf, originOf, withDefaults } from "./request.ts";
 import { isIdempotent, isRepeatable, planRetry } from "./retries.ts";
 import type { LearningVault } from "./secret-vault.ts";
 import { exchangeOverWire, type WireResponse } from "./transport.ts";
@@ -114,7 +114,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     let timer: NodeJS.Timeout | undefined;
     const headers = [...hop.headers];
     const { bearer } = call.request;
-    if (bearer !== undefined && bearer.origin === hop.url.origin)
+    if (bearer !== undefined && originOf(bearer) === hop.url.origin)
       headers.push(["Authorization", `Bearer ${bearer.value}`]);
     const lines = withDefaults(headers, hop, options.userAgent ?? "careconnect-conformance");
     const requestText = textOf(hop);
@@ -343,7 +343,7 @@ function refusalOf(request: HttpRequest, hop: Hop | undefined): HttpFailure | un
       code: "invalid-url",
       message: "The URL is not an absolute http or https URL without credentials.",
     };
-  if (request.bearer !== undefined && request.bearer.origin !== hop.url.origin)
+  if (request.bearer !== undefined && originOf(request.bearer) !== hop.url.origin)
     return {
       code: "credentials-cross-origin",
       message: "The URL is at another origin than the one the access token is for; nothing was sent.",

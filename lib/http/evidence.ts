@@ -72,7 +72,7 @@ function maskHeader(name: string, value: string, pseudonyms: Pseudonyms): string
     case "content-disposition":
       return "masked";
     default:
-      return value;
+      return maskReferencesIn(value, pseudonyms);
   }
 }
 

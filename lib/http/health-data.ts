@@ -65,7 +65,11 @@ function isPublicDocument(value: unknown): boolean {
   if ("token_endpoint" in value || "authorization_endpoint" in value || "jwks_uri" in value) return true;
   if ("keys" in value && Array.isArray(value.keys))
     return value.keys.every((key: unknown) => typeof key === "object" && key !== null && "kty" in key);
-  return "error" in value && typeof value.error === "string" && /^[a-z_]{1,64}$/.test(value.error);
+  // RFC 6749 section 5.2; with members beyond these it is a document like any other.
+  return (
+    "error" in value &&
+    Object.keys(value).every((name) => /^(?:error(?:_description|_uri)?|state)$/.test(name))
+  );
 }
 
 function parse(text: string): { readonly value: unknown } | undefined {

@@ -1,6 +1,6 @@
 import { acceptedCodings } from "./content-encoding.ts";
 import type { Hop } from "./redirects.ts";
-import type { HttpRequest } from "./types.ts";
+import type { BearerToken, HttpRequest } from "./types.ts";
 
 const framing = new Set([
   "connection",
@@ -31,6 +31,7 @@ export function hopOf(request: HttpRequest): Hop | undefined {
   const has = (name: string): boolean => headers.some(([header]) => header.toLowerCase() === name);
   if (request.bearer !== undefined && has("authorization"))
     throw new TypeError("a request has either a bearer token or an Authorization header");
+  if (request.bearer !== undefined) originOf(request.bearer);
   const { body } = request;
   if (body instanceof URLSearchParams && !has("content-type"))
     headers.push(["Content-Type", "application/x-www-form-urlencoded"]);
@@ -59,4 +60,12 @@ export function withDefaults(
   if (!has("accept")) lines.push(["Accept", "*/*"]);
   if (!has("accept-encoding")) lines.push(["Accept-Encoding", acceptedCodings]);
   return lines;
+}
+
+/** The origin of a token in its one spelling: without a default port or a slash at its end. */
+export function originOf(bearer: BearerToken): string {
+  const { origin } = new URL(bearer.origin);
+  if (origin === "null")
+    throw new TypeError("the origin of a bearer token must be that of an http or https URL");
+  return origin;
 }

@@ -25,22 +25,33 @@ const secretNames = [
   "secret",
   "token",
   "api_key",
-  "apikey",
   "private_key",
   "session_id",
-  "sessionid",
   "jsessionid",
   "phpsessid",
 ];
-const nameSet = new Set(secretNames);
-const anyName = secretNames.toSorted((a, b) => b.length - a.length).join("|");
+const canonicalNames = new Map(secretNames.map((name) => [name.replaceAll("_", ""), name]));
+/** Also `access-token` and `accessToken`. */
+const anyName = secretNames
+  .toSorted((a, b) => b.length - a.length)
+  .map((name) => name.replaceAll("_", "[_-]?"))
+  .join("|");
+
+function canonicalName(name: string): string | undefined {
+  return canonicalNames.get(name.toLowerCase().replaceAll(/[_-]/g, ""));
+}
 
 /** Whether a form field, query parameter or JSON member of this name is secret wherever it stands. */
 export function isSecretName(name: string): boolean {
-  return nameSet.has(name.toLowerCase());
+  return canonicalName(name) !== undefined;
 }
 
-const nameHint = /token|secret|assertion|verifier|passw|api_?key|private_key|device_code|sess/i;
+/** The label for the value of a secret name: `access_token` for `accessToken`. */
+export function labelOfName(name: string): string {
+  return canonicalName(name) ?? name.toLowerCase();
+}
+
+const nameHint = /token|secret|assertion|verifier|passw|api[_-]?key|private[_-]?key|device[_-]?code|sess/i;
 const parameter = new RegExp(`((?:^|[^\\w-])(${anyName})["']?(?:=|\\s*=>\\s*)["']?)([^&#\\s"<>‹]+)`, "gi");
 const labelled = new RegExp(`((?:^|[^\\w-])(${anyName})["']?\\s*:\\s*["']?)([^&#\\s"'<>‹,;]{8,})`, "gi");
 const jsonMember = new RegExp(
@@ -98,7 +109,7 @@ type Add = (start: number, value: string | undefined, label: string) => void;
 /** Patterns of three groups: what leads up to the value, the name in it, the value. */
 function addSecondGroup(text: string, pattern: RegExp, add: Add, label?: string): void {
   for (const match of text.matchAll(pattern))
-    add(match.index + (match[1] ?? "").length, match[3], label ?? (match[2] ?? "").toLowerCase());
+    add(match.index + (match[1] ?? "").length, match[3], label ?? labelOfName(match[2] ?? ""));
 }
 
 function findNamed(text: string, add: Add): void {
@@ -107,7 +118,7 @@ function findNamed(text: string, add: Add): void {
   addSecondGroup(text, xmlElement, add);
   for (const match of text.matchAll(jsonMember)) {
     const start = match.index + (match[1] ?? "").length;
-    const name = (match[2] ?? "").toLowerCase();
+    const name = labelOfName(match[2] ?? "");
     if (match[3] === undefined) add(start, match[4], name);
     else add(start + 1, match[3], name);
   }
@@ -120,7 +131,7 @@ function findInputs(text: string, add: Add): void {
     if (name === undefined || value === null) continue;
     const quoted = value[4] === undefined ? 1 : 0;
     const start = match.index + value.index + (value[1] ?? "").length + quoted;
-    add(start, value[2] ?? value[3] ?? value[4], name.toLowerCase());
+    add(start, value[2] ?? value[3] ?? value[4], labelOfName(name));
   }
 }
 

@@ -1,5 +1,5 @@
 import { decodedViews } from "./decoded-views.ts";
-import { findSecretPlaces, isSecretName, type TextPlace } from "./secret-places.ts";
+import { findSecretPlaces, isSecretName, labelOfName, type TextPlace } from "./secret-places.ts";
 import { createSecretValueIndex, shortestSecret, type SecretRange } from "./secret-values.ts";
 import type { SecretVault } from "./types.ts";
 
@@ -31,7 +31,7 @@ export function createSecretVault(): LearningVault {
   const learnFromUrl = (url: string): void => {
     for (const [name, value] of parametersOf(url)) {
       if ((isSecretName(name) || name === "code") && value.length >= 8 && looksRandom(value))
-        learn(value, name);
+        learn(value, labelOfName(name));
     }
   };
   const redactText = (text: string, place: TextPlace = {}): string => {
@@ -48,7 +48,7 @@ export function createSecretVault(): LearningVault {
   const redactValue = (value: unknown, name: string, depth = 0): unknown => {
     if (typeof value === "string") {
       return isSecretName(name) && value !== "" && !value.startsWith("‹")
-        ? `‹${name.toLowerCase()}›`
+        ? `‹${labelOfName(name)}›`
         : redactText(value);
     }
     if (typeof value !== "object" || value === null) return value;
@@ -106,7 +106,7 @@ export function createSecretVault(): LearningVault {
       if (body === undefined) return;
       for (const [name, value] of parametersOf(`?${body}`)) {
         const secret = isSecretName(name) || (name === "code" && body.includes("grant_type="));
-        if (secret && value.length >= 8 && looksRandom(value)) learn(value, name);
+        if (secret && value.length >= 8 && looksRandom(value)) learn(value, labelOfName(name));
       }
     },
     learnFromResponse(headers, body) {
@@ -118,8 +118,8 @@ export function createSecretVault(): LearningVault {
           if (cookie.length >= 12) learn(cookie, "cookie");
         }
       }
-      if (body === undefined || !/^\s*[[{]/.test(body) || !/token|secret/.test(body)) return;
-      for (const [name, value] of secretMembers(body)) if (value.length >= 8) learn(value, name);
+      if (body === undefined || !/^\s*[[{]/.test(body) || !/token|secret/i.test(body)) return;
+      for (const [name, value] of secretMembers(body)) if (value.length >= 8) learn(value, labelOfName(name));
     },
   };
 }
@@ -176,7 +176,7 @@ function secretMembers(body: string): Array<[string, string]> {
     if (typeof value !== "object" || value === null || depth > 8) return;
     for (const [name, member] of Object.entries(value)) {
       if (typeof member === "string") {
-        if (isSecretName(name)) found.push([name.toLowerCase(), member]);
+        if (isSecretName(name)) found.push([labelOfName(name), member]);
       } else visit(member, depth + 1);
     }
   };

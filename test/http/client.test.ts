@@ -10,7 +10,7 @@ import {
   type HttpOutcome,
   type HttpRequest,
 } from "../../lib/http/types.ts";
-import { startHostileServer, type HostileServer } from "../hostile/server.ts";
+import { hostileBehaviours, startHostileServer, type HostileServer } from "../hostile/server.ts";
 
 const small: Partial<HttpLimits> = {
   connectMs: 1000,
@@ -210,6 +210,33 @@ describe("a hostile server ends in a failure with its own code", () => {
     while (server.open() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(server.open()).toBe(0);
   });
+
+  test.each(hostileBehaviours)(
+    "/%s ends, whether its body is read, streamed or left half-way",
+    async (name) => {
+      const limits = { headersMs: 150, bodyIdleMs: 150, exchangeMs: 400, totalMs: 800, attempts: 2 };
+      await get(`/${name}?mb=1`, { limits });
+      for (const pieces of [Number.POSITIVE_INFINITY, 1]) {
+        const outcome = await client.stream({
+          method: "GET",
+          url: `${server.origin}/${name}?mb=1&n=${pieces}`,
+          limits,
+        });
+        if (outcome.kind === "failure") continue;
+        let read = 0;
+        try {
+          for await (const piece of outcome.body) {
+            read += Math.min(1, piece.length);
+            if (read >= pieces) break;
+          }
+        } catch (error) {
+          expect(error).toBeInstanceOf(HttpBodyError);
+        }
+      }
+      expect(exchanges.length).toBeGreaterThanOrEqual(3);
+      expect(textOf(await get("/ok"))).toContain("Patient");
+    },
+  );
 
   test("a forged second answer is never taken for the answer to the next request", async () => {
     for (let index = 0; index < 5; index += 1) {
@@ -548,6 +575,7 @@ describe("the caller", () => {
     { headers: { "Transfer-Encoding": "chunked" } },
     { limits: { bodyBytes: -1 } },
     { limits: { bodyBytes: Number.NaN } },
+    { bearer: { value: "b", origin: "127.0.0.1" } },
     { headers: { Authorization: "Bearer a" }, bearer: { value: "b", origin: "http://127.0.0.1" } },
   ])("who makes a mistake is told by an exception: %j", async (mistake) => {
     await expect(get("/ok", mistake)).rejects.toThrow();

@@ -180,6 +180,13 @@ describe("masked JSON", () => {
     expect(mask(document)).toEqual(document);
   });
 
+  test("an error that carries more than OAuth says is a document like any other", () => {
+    expect(mask({ error: "not_found", patient: { name: "Amy Shaw" } })).toEqual({
+      error: "masked",
+      patient: { name: "masked" },
+    });
+  });
+
   test("a token response keeps type and scope", () => {
     expect(
       mask({

@@ -193,6 +193,8 @@ describe("what is secret by its place", () => {
     ["an assertion", "client_assertion=SECRET&client_assertion_type=urn%3Aietf"],
     ["an introspection", "token=SECRET&token_type_hint=access_token"],
     ["JSON", '{"access_token":"SECRET","id_token" : "SECRET", "refresh_token": "SECRET", "expires_in": 300}'],
+    ["JSON in camel case", '{"accessToken":"SECRET","clientSecret":"SECRET","refresh-token":"SECRET"}'],
+    ["a query with hyphens", "https://host/x?access-token=SECRET"],
     ["JSON with escapes", '{"client_secret":"SEC\\"RET SECRET"}'],
     ["JSON with an escaped name", '{"access\\u005ftoken":"SECRET"}'],
     ["JSON that ends early", '{"expires_in":300,"access_token":"SECRET'],
