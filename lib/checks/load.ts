@@ -193,10 +193,17 @@ function descend(
     ({ value: member, pointer }) => {
       // Members of an object are known by their key too.
       const key = pointer.slice(pointer.lastIndexOf("/") + 1);
-      const variables = isObject(member) ? { ...member, key } : { value: member, key };
+      const named = isObject(member) ? { ...member, key } : { value: member, key };
+      const variables = { ...named, ...tailOf(named) };
       return descend(member, path.slice(star + 1), others, { ...row, [name]: variables });
     },
   );
+}
+
+/** What follows the last slash of a URL: the short name of a profile. */
+function tailOf(member: Variables): Variables {
+  const value = member["value"];
+  return typeof value === "string" ? { tail: value.slice(value.lastIndexOf("/") + 1) } : {};
 }
 
 function keeps(row: Variables, where: Readonly<Record<string, unknown>>): boolean {

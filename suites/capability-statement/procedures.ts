@@ -9,10 +9,12 @@ import { entries, readStatement, splitCanonical, type Entry, type Statement } fr
 import {
   anotherProfile,
   combinationsDeclared,
+  declaresInclude,
   declaresOperation,
   declaresParameters,
   declaresProfile,
   parameterDefinitions,
+  referencesResolve,
 } from "./us-core.ts";
 
 /** `implementation.url` is the base URL that was asked, apart from case of the host and a slash at the end. */
@@ -156,6 +158,7 @@ const otherTenantDiffers: Procedure = async (context) => {
 export const procedures: Readonly<Record<string, Procedure>> = {
   anotherProfile,
   combinationsDeclared,
+  declaresInclude,
   declaresOperation,
   declaresParameters,
   declaresProfile,
@@ -163,6 +166,7 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   implementationUrl,
   otherTenantDiffers,
   parameterDefinitions,
+  referencesResolve,
   uniqueEntries,
   xmlSame,
   xmlServed,

@@ -16,17 +16,13 @@ import {
 
 interface Row {
   readonly type: string;
-  readonly conformance: string;
-  readonly searchParameters: readonly {
+  readonly referencePolicies: readonly { readonly value: string }[];
+  readonly searchParams: readonly {
     readonly name: string;
     readonly type: string;
     readonly definition: string;
   }[];
-  readonly combinations: readonly {
-    readonly label: string;
-    readonly parameters: readonly string[];
-    readonly conformance: string;
-  }[];
+  readonly combinations: readonly { readonly required: readonly string[]; readonly conformance: string }[];
 }
 
 const US_CORE = "http://hl7.org/fhir/us/core/";
@@ -40,7 +36,7 @@ let rows: readonly Row[] | undefined;
 /** The rows of US Core's own CapabilityStatement. */
 function usCoreRows(): readonly Row[] {
   if (rows === undefined) {
-    const file = join(ownPackage().root, "suites", "capability-statement", "us-core-6.1.0.json");
+    const file = join(ownPackage().root, "profiles", "us-core-6.1.0", "capability.json");
     rows = (JSON.parse(readFileSync(file, "utf8")) as { resources: readonly Row[] }).resources;
   }
   return rows;
@@ -105,6 +101,54 @@ export const declaresParameters: Procedure = async (context, parameters) => {
   return findings;
 };
 
+/**
+ * A resource type declares an `_include` or `_revinclude`: itself, without the target type, or by a wildcard
+ * (FHIR R4 §search.include).
+ */
+export const declaresInclude: Procedure = async (context, parameters) => {
+  const type = String(parameters["type"]);
+  const list = String(parameters["list"]);
+  const value = String(parameters["value"]);
+  const statement = await readStatement(context);
+  const resource = resourceOf(statement, type);
+  if (resource === undefined) throw notDeclared(type);
+  const [source, parameter] = value.split(":");
+  const covering = [value, `${source}:${parameter}`, `${source}:*`, "*"];
+  const declared = texts(resource.entry[list]);
+  if (covering.some((one) => declared.includes(one))) return [];
+  return [
+    {
+      code: "capability.include",
+      expected: value,
+      actual: declared.length === 0 ? "nothing is declared" : `not among ${declared.join(", ")}`,
+      location: `${resource.at}/${list}`,
+      ...statement.evidence,
+    },
+  ];
+};
+
+/** Every declared type of US Core whose references should resolve says so. */
+export const referencesResolve: Procedure = async (context) => {
+  const statement = await readStatement(context);
+  const findings: Finding[] = [];
+  for (const row of usCoreRows()) {
+    const resource = resourceOf(statement, row.type);
+    if (resource === undefined) continue;
+    const declared = texts(resource.entry["referencePolicy"]);
+    for (const { value } of row.referencePolicies) {
+      if (declared.includes(value)) continue;
+      findings.push({
+        code: "capability.reference-policy",
+        expected: `${value} for ${row.type}`,
+        actual: declared.length === 0 ? "nothing is declared" : declared.join(", "),
+        location: `${resource.at}/referencePolicy`,
+        ...statement.evidence,
+      });
+    }
+  }
+  return findings;
+};
+
 /** A resource type declares an operation, by its definition or by its name. */
 export const declaresOperation: Procedure = async (context, parameters) => {
   const type = String(parameters["type"]);
@@ -164,7 +208,7 @@ export const parameterDefinitions: Procedure = async (context) => {
     const resource = resourceOf(statement, row.type);
     if (resource === undefined) continue;
     for (const [index, declared] of entries(resource.entry["searchParam"]).entries()) {
-      const known = row.searchParameters.find(({ name }) => name === declared["name"]);
+      const known = row.searchParams.find(({ name }) => name === declared["name"]);
       if (known === undefined) continue;
       const at = `${resource.at}/searchParam/${index}`;
       if (declared["type"] !== known.type) {
@@ -214,11 +258,11 @@ export const combinationsDeclared: Procedure = async (context) => {
         .filter((extension) => extension["url"] === COMBINATION)
         .map((extension) => combinationLabel(extension)),
     );
-    for (const { parameters, label, conformance } of row.combinations) {
-      if (conformance !== "SHALL" || declared.has(parameters.toSorted().join("+"))) continue;
+    for (const { required, conformance } of row.combinations) {
+      if (conformance !== "SHALL" || declared.has(required.toSorted().join("+"))) continue;
       findings.push({
         code: "capability.combination",
-        expected: `the combination ${label} of ${row.type}`,
+        expected: `the combination ${required.join("+")} of ${row.type}`,
         actual: "it is not declared",
         location: `${resource.at}/extension`,
         ...statement.evidence,
