@@ -27,12 +27,37 @@ interface RecordedBody {
   readonly truncated: boolean;
 }
 
+/** Gives an exchange by its id; undefined when it was not kept. */
+export type ExchangeReader = (id: string) => RecordedExchange | undefined;
+
+const REMEMBERED = 200;
+
+/**
+ * Reads exchanges of a results directory and remembers some: facts are shared, so many checks show the same ones.
+ *
+ * @param folder a results directory
+ */
+export function exchangeReader(folder: string): ExchangeReader {
+  const remembered = new Map<string, RecordedExchange>();
+  return (id) => {
+    const known = remembered.get(id);
+    if (known !== undefined) return known;
+    const exchange = readExchange(folder, id);
+    // It may yet be written: only what is there is remembered.
+    if (exchange === undefined) return undefined;
+    const [oldest] = remembered.keys();
+    if (remembered.size >= REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    remembered.set(id, exchange);
+    return exchange;
+  };
+}
+
 /**
  * Reads one exchange of a results directory.
  *
  * @returns undefined when there is none (evidence `none`), when it is not readable, or when the id is not a file name
  */
-export function readExchange(folder: string, id: string): RecordedExchange | undefined {
+function readExchange(folder: string, id: string): RecordedExchange | undefined {
   if (!/^\w[\w.-]*$/.test(id)) return undefined;
   try {
     return asExchange(id, JSON.parse(readFileSync(join(folder, "evidence", `${id}.json`), "utf8")));

@@ -22,6 +22,8 @@ import { bounded, codeSpan, escapeMarkdown, markdownLink } from "./text.ts";
 const TEXT_SHOWN = 500;
 const FINDINGS_IN_SUMMARY = 5;
 const CHECKS_PER_REASON = 30;
+/** Problems of a kind told at length; the others get a line each. */
+const PROBLEMS_AT_LENGTH = 40;
 
 /** A run with what is needed to tell its story. */
 export interface SummaryInput {
@@ -171,9 +173,18 @@ function problemSection(
 ): string {
   const found = results.filter((result) => result.status === status);
   if (found.length === 0) return "";
-  return [`### ${title} (${found.length})`, ...found.map((result) => problem(result, knownIssues))].join(
-    "\n\n",
-  );
+  const rest = found.slice(PROBLEMS_AT_LENGTH).map((result) => problemLine(result));
+  return [
+    `### ${title} (${found.length})`,
+    ...found.slice(0, PROBLEMS_AT_LENGTH).map((result) => problem(result, knownIssues)),
+    ...(rest.length === 0 ? [] : [`#### ${rest.length} more`, rest.join("\n")]),
+  ].join("\n\n");
+}
+
+function problemLine(result: CheckResult): string {
+  const remedy =
+    result.remedy === undefined ? "" : ` **What to do:** ${escapeMarkdown(bounded(result.remedy, 200))}`;
+  return `- ${codeSpan(result.check)} on ${codeSpan(result.api)}: ${escapeMarkdown(bounded(headline(result), 200))}${remedy}`;
 }
 
 function problem(result: CheckResult, knownIssues: readonly KnownIssue[]): string {

@@ -61,6 +61,7 @@ describe("reports of a sample run", () => {
     expect(html).toContain(`http-equiv="Content-Security-Policy" content="default-src 'none'`);
     expect(outsideLoads(html)).toEqual([]);
     expect(html).not.toContain("googletagmanager");
+    expect(/window\.allureReportOptions = (.*)/.exec(html)?.[1]).not.toMatch(/"ci":|branch|repoName/i);
     expect(html).toContain("CareConnect conformance — Riverside Behavioral Health · preview");
   });
 

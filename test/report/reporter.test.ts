@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { TestResult } from "allure-js-commons";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CheckResult } from "../../lib/checks/results.ts";
+import { exchangeReader } from "../../lib/report/evidence.ts";
 import { mapToAllure } from "../../lib/report/allure/mapping.ts";
 import { verdict, writeExchange } from "./fixture.ts";
 
@@ -103,7 +104,9 @@ describe.skipIf(!existsSync(fileURLToPath(REPORTER)))(
       const child = startRun(folder, results);
       const [code] = (await once(child, "exit")) as [number];
       expect(code).toBe(0);
-      const expected = results.map((result) => mapToAllure(result, { folder, apiTitle: "Patient access" }));
+      const expected = results.map((result) =>
+        mapToAllure(result, { readExchange: exchangeReader(folder), apiTitle: "Patient access" }),
+      );
       expect(writtenResults(folder).toSorted(byId)).toEqual(
         expected.map(({ test }) => JSON.parse(JSON.stringify(test)) as TestResult).toSorted(byId),
       );

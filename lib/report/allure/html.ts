@@ -6,15 +6,18 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { join } from "node:path";
 import { AllureReport, FileSystemReportFiles } from "@allurereport/core";
 import AwesomePlugin from "@allurereport/plugin-awesome";
+import { BufferResultFile } from "@allurereport/reader-api";
 import type { RunDescription } from "../../checks/results.ts";
 import { ownPackage } from "../../config/package.ts";
 import { list, objectOf } from "../read.ts";
 import type { RunResults } from "../read.ts";
 import { bounded, oneLine } from "../text.ts";
-import { ALLURE_RESULTS, rebuildAllureResults } from "./results.ts";
+import { ALLURE_RESULTS, completeAllureResults, mapResults, resultFileName } from "./results.ts";
 import { sealPage } from "./seal.ts";
 import type { KnownIssue } from "../known-issues.ts";
 
+type Plugin = NonNullable<FullConfig["plugins"]>[number]["plugin"];
+type PluginContext = Parameters<NonNullable<Plugin["start"]>>[0];
 type FullConfig = ConstructorParameters<typeof AllureReport>[0];
 
 // Said elsewhere on the page, or of use to charts alone. The others are needed: categories match on them.
@@ -30,8 +33,9 @@ const HIDDEN_LABELS = [
   "environment",
 ];
 
-/** Runs whose verdicts the page keeps for trends. */
+/** Runs whose verdicts the page keeps for trends, and how much all of them may take: they are read as a whole. */
 const HISTORY_RUNS = 30;
+const HISTORY_CHARACTERS = 24_000_000;
 
 export interface AllureReportFiles {
   readonly page: string;
@@ -56,10 +60,13 @@ export async function buildAllureReport(
   knownIssues: readonly KnownIssue[],
 ): Promise<AllureReportFiles> {
   mkdirSync(out, { recursive: true });
-  const folders = runs.map((run, index) => {
-    const folder = join(out, ALLURE_RESULTS, ...(runs.length === 1 ? [] : [String(index + 1)]));
-    rebuildAllureResults(run, folder, knownIssues);
-    return folder;
+  const mapped = runs.map((run, index) => {
+    const results = mapResults(run, knownIssues);
+    completeAllureResults(
+      join(out, ALLURE_RESULTS, ...(runs.length === 1 ? [] : [String(index + 1)])),
+      results,
+    );
+    return results;
   });
   const work = mkdtempSync(join(out, ".allure-"));
   try {
@@ -76,7 +83,11 @@ export async function buildAllureReport(
     const output = join(work, "page");
     const report = new AllureReport(configuration(runs, output, historyPath, variables));
     await report.start();
-    for (const folder of folders) await report.readDirectory(folder);
+    // From memory: reading thousands of files back would take longer than all the rest.
+    for (const { test, files } of mapped.flat()) {
+      await report.readResult(memoryFile(resultFileName(test.uuid), JSON.stringify(test)));
+      for (const { fileName, content } of files) await report.readResult(memoryFile(fileName, content));
+    }
     await report.done();
 
     const generated = join(output, "index.html");
@@ -93,6 +104,10 @@ export async function buildAllureReport(
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+function memoryFile(name: string, content: string): BufferResultFile {
+  return new BufferResultFile(Buffer.from(content), name);
 }
 
 /** What a page is called. */
@@ -142,7 +157,10 @@ function configuration(
         id: "awesome",
         enabled: true,
         options,
-        plugin: new AwesomePlugin(options as ConstructorParameters<typeof AwesomePlugin>[0]),
+        plugin: withoutSurroundings(
+          new AwesomePlugin(options as ConstructorParameters<typeof AwesomePlugin>[0]),
+          reportName(runs),
+        ),
       },
     ],
     variables: {
@@ -151,6 +169,21 @@ function configuration(
     },
     ...(several ? { environments: environments(runs) } : {}),
     categories: { rules: categories() } as NonNullable<FullConfig["categories"]>,
+  };
+}
+
+/**
+ * Allure looks around for a CI job or a git checkout in the current directory and puts their names and addresses into
+ * the page. They are not the tenant's, and an address may hold a token: the page does not get to know them.
+ */
+function withoutSurroundings(inner: Plugin, name: string): Plugin {
+  const blind = (context: PluginContext): PluginContext => {
+    const { ci: _ci, ...rest } = context;
+    return { ...rest, reportName: name };
+  };
+  return {
+    start: (context, store, realtime) => inner.start?.(blind(context), store, realtime) ?? Promise.resolve(),
+    done: (context, store) => inner.done?.(blind(context), store) ?? Promise.resolve(),
   };
 }
 
@@ -252,14 +285,21 @@ function readHistory(file: string): HistoryEntry[] {
     .slice(-HISTORY_RUNS);
 }
 
+/** The latest runs that fit, oldest first; the last one always does. */
 function historyText(entries: readonly HistoryEntry[]): string {
-  return entries
-    .slice(-HISTORY_RUNS)
-    .map((entry) => `${JSON.stringify(entry)}\n`)
-    .join("");
+  const lines: string[] = [];
+  let characters = 0;
+  for (const entry of entries.slice(-HISTORY_RUNS).toReversed()) {
+    const line = `${JSON.stringify(entry)}\n`;
+    characters += line.length;
+    if (lines.length > 0 && characters > HISTORY_CHARACTERS) break;
+    lines.unshift(line);
+  }
+  return lines.join("");
 }
 
-const LABELS_OF_HISTORY = new Set(["epic", "feature", "severity"]);
+// Stability by suite is drawn from it.
+const LABELS_OF_HISTORY = new Set(["feature"]);
 
 /** The entry that Allure just wrote, named after the run and without what trends do not need. */
 function ownEntry(file: string, runs: readonly RunResults[], runId: string): HistoryEntry[] {

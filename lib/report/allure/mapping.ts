@@ -7,7 +7,8 @@ import { Stage, Status as AllureStatus } from "allure-js-commons";
 import type { Attachment, Label, Link, Parameter, StepResult, TestResult } from "allure-js-commons";
 import type { CheckResult, ResultFinding } from "../../checks/results.ts";
 import type { Level, Status } from "../../checks/verdict.ts";
-import { allureExchange, exchangeTitle, readExchange } from "../evidence.ts";
+import { allureExchange, exchangeTitle } from "../evidence.ts";
+import type { ExchangeReader } from "../evidence.ts";
 import {
   explanation,
   findingsShown,
@@ -33,22 +34,26 @@ export interface MappedResult {
 
 const EXCHANGE_TYPE = "application/vnd.allure.http+json";
 
-// Characters of a body in the report. Checks that passed share their exchanges with many others: a short look is
-// enough there, and five thousand of them still make a page that opens.
+// Checks that passed share their exchanges with many others: a short look is enough there.
 const BODY_OF_PROBLEM = 64_000;
-const BODY_OF_PASS = 4_000;
-const EXCHANGES_OF_PASS = 5;
+const BODY_OF_OTHERS = 2_000;
 const EXCHANGES_OF_PROBLEM = 50;
+const EXCHANGES_OF_OTHERS = 5;
 
 /** What a mapping may draw on beside the verdict. */
 export interface MappingContext {
-  /** The results directory, for the exchanges. */
-  readonly folder: string;
+  /** Gives the exchanges of the results directory. */
+  readonly readExchange: ExchangeReader;
   /** The API's title; its id when absent. */
   readonly apiTitle?: string | undefined;
   readonly knownIssue?: KnownIssue | undefined;
-  /** Which verdicts show their exchanges: a page has to stay small enough to open. Default: all. */
-  readonly exchangesOf?: "all" | "problems" | "none";
+  /** Characters of each body to show at most; 0 shows no exchanges at all. Default: as many as are of use. */
+  readonly bodyLimit?: number;
+}
+
+/** Whether a verdict has to be looked into, and its exchanges are wanted at length. */
+export function isProblem({ status }: CheckResult): boolean {
+  return status === "fail" || status === "warn" || status === "error";
 }
 
 const STATUS: Readonly<Record<Status, AllureStatus>> = {
@@ -222,23 +227,24 @@ interface AttachedExchanges {
  * its own.
  */
 function attachExchanges(result: CheckResult, context: MappingContext, uuid: string): AttachedExchanges {
-  const { folder, exchangesOf = "all" } = context;
-  const fine = result.status === "pass" || result.status === "info";
+  const { bodyLimit = Number.POSITIVE_INFINITY } = context;
+  const problem = isProblem(result);
+  const limit = Math.min(bodyLimit, problem ? BODY_OF_PROBLEM : BODY_OF_OTHERS);
+  const count = limit === 0 ? 0 : problem ? EXCHANGES_OF_PROBLEM : EXCHANGES_OF_OTHERS;
   const shownByFindings = findingsShown(result).shown.flatMap(({ exchange }) => exchange ?? []);
   const all = [...new Set([...shownByFindings, ...result.exchanges])];
-  const none = exchangesOf === "none" || (exchangesOf === "problems" && fine);
-  const ids = all.slice(0, none ? 0 : fine ? EXCHANGES_OF_PASS : EXCHANGES_OF_PROBLEM);
+  const ids = all.slice(0, count);
   const open = new Map<string, Attachment>();
   const files: AllureAttachmentFile[] = [];
   const missing: string[] = [];
   for (const id of ids) {
-    const exchange = readExchange(folder, id);
+    const exchange = context.readExchange(id);
     if (exchange === undefined) {
       missing.push(id);
       continue;
     }
     const fileName = `${uuid}-${id}-attachment.httpexchange`;
-    const content = JSON.stringify(allureExchange(exchange, fine ? BODY_OF_PASS : BODY_OF_PROBLEM));
+    const content = JSON.stringify(allureExchange(exchange, limit));
     files.push({ fileName, content });
     open.set(id, { name: exchangeTitle(exchange), source: fileName, type: EXCHANGE_TYPE });
   }

@@ -1,13 +1,21 @@
-import { closeSync, fstatSync, openSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { TestResult } from "allure-js-commons";
 import AllureVitestReporter from "allure-vitest/reporter";
 import type { RunnerTask } from "vitest";
 import type { TestCase, Vitest } from "vitest/node";
+import { exchangeReader } from "../evidence.ts";
 import { asCheckResult, objectOf, parseResult } from "../read.ts";
 import type { CheckResult } from "../../checks/results.ts";
 import { allureUuid, mapToAllure } from "./mapping.ts";
-import { ALLURE_RESULTS, clearAllureResults, makeAllureResults, writeAttachments } from "./results.ts";
+import type { MappedResult } from "./mapping.ts";
+import {
+  ALLURE_RESULTS,
+  clearAllureResults,
+  makeAllureResults,
+  writeAttachments,
+  writeMapped,
+} from "./results.ts";
 
 export interface AllureReporterOptions {
   /** The results directory; results go to `allure-results` inside it, exchanges are read from `evidence`. */
@@ -37,12 +45,9 @@ export class AllureReporter extends AllureVitestReporter {
   constructor({ folder, apiTitles }: AllureReporterOptions) {
     const results = join(folder, ALLURE_RESULTS);
     const written = new Set<string>();
-    const prepare = (result: CheckResult): TestResult => {
-      const mapped = mapToAllure(result, { folder, apiTitle: apiTitles?.get(result.api) });
-      writeAttachments(results, mapped);
-      written.add(mapped.test.uuid);
-      return mapped.test;
-    };
+    const readExchange = exchangeReader(folder);
+    const map = (result: CheckResult): MappedResult =>
+      mapToAllure(result, { readExchange, apiTitle: apiTitles?.get(result.api) });
     super({
       resultsDir: results,
       listeners: [
@@ -50,7 +55,11 @@ export class AllureReporter extends AllureVitestReporter {
           // What allure-vitest made of the task is replaced as a whole: it guesses the status from names and messages.
           beforeTestResultWrite: (guessed: TestResult) => {
             const result = asCheckResult(this.#current);
-            if (result !== undefined) Object.assign(guessed, prepare(result));
+            if (result === undefined) return;
+            const mapped = map(result);
+            writeAttachments(results, mapped);
+            written.add(mapped.test.uuid);
+            Object.assign(guessed, mapped.test);
           },
         },
       ],
@@ -61,8 +70,9 @@ export class AllureReporter extends AllureVitestReporter {
       for (const line of read()) {
         const result = parseResult(line);
         if (result === undefined || written.has(allureUuid(result))) continue;
-        const test = prepare(result);
-        writeFileSync(join(results, `${test.uuid}-result.json`), JSON.stringify(test), { mode: 0o600 });
+        const mapped = map(result);
+        written.add(mapped.test.uuid);
+        writeMapped(results, mapped);
       }
     };
   }
