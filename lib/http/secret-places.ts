@@ -63,7 +63,7 @@ const input = /<input\b[^<>]{0,2000}>/gi;
 const inputName = new RegExp(`\\bname\\s*=\\s*["']?(${anyName}|code)["'\\s/>]`, "i");
 const inputValue = /(\bvalue\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i;
 // base64url of an object's first characters: `{"`, `{ ` or `{` and a line's end.
-const jwt = /(?<![\w-])(?:ey[A-Z0-9]|ew[0o])[\w-]{8,}(?:\.[\w-]*){2,4}/g;
+const jwt = /(?:eyJ|(?<![\w-])(?:ey[A-Z0-9]|ew[0o]))[\w-]{8,}(?:\.[\w-]*){2,4}/g;
 const userinfo = /(:\/\/)([^/?#\s"'<>@‹]+)@/g;
 const credentials = /\b((Bearer|Basic|DPoP|Negotiate)\s+)([\w.~+/-]{8,}=*)/gi;
 const headerLine =
@@ -186,8 +186,8 @@ function isAuthorizationCode(
   place: TextPlace,
 ): boolean {
   // The parameter list: from the nearest ? or # (or a gap) before the name up to the next gap.
-  const before = /[^\s"'<>]*$/.exec(text.slice(Math.max(0, nameAt - 4096), nameAt))?.[0] ?? "";
-  const after = /^[^\s"'<>]*/.exec(text.slice(nameAt, nameAt + 4096))?.[0] ?? "";
+  const before = /[^\s"'<>]*$/.exec(text.slice(Math.max(0, nameAt - 1536), nameAt))?.[0] ?? "";
+  const after = /^[^\s"'<>]*/.exec(text.slice(nameAt, nameAt + 1536))?.[0] ?? "";
   const opening = Math.max(before.lastIndexOf("?"), before.lastIndexOf("#"));
   const list = `&${before.slice(opening + 1)}${after}`;
   if (companions.test(list)) return true;

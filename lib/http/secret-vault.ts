@@ -1,4 +1,5 @@
 import { decodedViews } from "./decoded-views.ts";
+import { isFhirPath } from "./fhir-paths.ts";
 import { findSecretPlaces, isSecretName, labelOfName, type TextPlace } from "./secret-places.ts";
 import { createSecretValueIndex, shortestSecret, type SecretRange } from "./secret-values.ts";
 import type { SecretVault } from "./types.ts";
@@ -29,8 +30,9 @@ export function createSecretVault(): LearningVault {
     values.add(value, `‹${label}›`);
   };
   const learnFromUrl = (url: string): void => {
+    const clinical = isFhirPath(url.split(/[?#]/)[0] ?? "");
     for (const [name, value] of parametersOf(url)) {
-      if ((isSecretName(name) || name === "code") && value.length >= 8 && looksRandom(value))
+      if ((isSecretName(name) || (name === "code" && !clinical)) && value.length >= 8 && looksRandom(value))
         learn(value, labelOfName(name));
     }
   };

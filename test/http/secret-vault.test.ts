@@ -211,6 +211,7 @@ describe("what is secret by its place", () => {
     ["a cookie in a dump", "Cookie: sid=SECRET; other=SECRET"],
     ["userinfo", "see https://user:SECRET@host/path"],
     ["a JWT", `the token ${jwt} has expired`],
+    ["a JWT behind a word", `token_${jwt}`],
     ["a JWE", `x ${jwt}.SECRET.77777777 y`],
     ["a private key", "-----BEGIN PRIVATE KEY-----\nSECRET\n77777777\n-----END PRIVATE KEY-----"],
     ["a private JWK", '{"keys":[{"kty":"EC","x":"abc","d":"SECRET77777777777777"}]}'],
@@ -273,6 +274,14 @@ describe("what traffic carries is remembered", () => {
     vault.learnFromResponse([], '{"access_token":"opaque-token-1","patient":"p1"}');
     expect(vault.redact("GET /x/opaque-token-1")).toBe("GET /x/‹access_token›");
     expect(vault.redact("p1")).toBe("p1");
+  });
+
+  test("clinical codes of a redirected search are not", () => {
+    const vault = createSecretVault();
+    vault.learnFromResponse([["Location", "https://host/fhir/Condition?code=38341003"]], undefined);
+    expect(vault.redact("code 38341003")).toBe("code 38341003");
+    vault.learnFromResponse([["Location", "https://app/cb?code=38341004"]], undefined);
+    expect(vault.redact("code 38341004")).toBe("code ‹code›");
   });
 
   test("words of negative checks are not", () => {
