@@ -98,22 +98,30 @@ export interface UsCoreFacts {
   readonly searchParameter: readonly SearchParameterFacts[];
 }
 
-/**
- * Folder of a data file of the sandbox. The compiled code lies in dist/, its data stays beside the sources: the
- * package root is the nearest folder above that has a package.json.
- */
-export function dataFolder(name: "data" | "faults"): string {
+// The compiled code lies in dist/, its data stays beside the sources: the package root is the nearest folder above
+// that has a package.json.
+function findPackageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json")) && dirname(folder) !== folder) folder = dirname(folder);
-  return join(folder, "lib", "sandbox", name);
+  return folder;
+}
+
+const packageRoot = findPackageRoot();
+
+/** Folder of the sandbox's data files, whether it runs from its sources or compiled. */
+export function dataFolder(name: "data" | "faults"): string {
+  return join(packageRoot, "lib", "sandbox", name);
 }
 
 const remembered = new Map<string, unknown>();
 
 function remember<T>(name: string, load: (path: string) => T): T {
-  const path = join(dataFolder("data"), name);
-  if (!remembered.has(path)) remembered.set(path, load(path));
-  return remembered.get(path) as T;
+  let value = remembered.get(name);
+  if (value === undefined) {
+    value = load(join(dataFolder("data"), name));
+    remembered.set(name, value);
+  }
+  return value as T;
 }
 
 const readYaml = (path: string): unknown => parse(readFileSync(path, "utf8"));

@@ -1,5 +1,12 @@
 import { behaviours } from "./behaviours.ts";
-import { readFaultCall, type FaultCall, type FaultOn, type FaultOperation } from "./catalogue.ts";
+import {
+  loadFaultCatalogue,
+  readFaultCall,
+  type FaultCall,
+  type FaultDefinition,
+  type FaultOn,
+  type FaultOperation,
+} from "./catalogue.ts";
 import { registrations } from "./data.ts";
 import { outcomeReply, type Place, type Reply, type SandboxRequest } from "./exchange.ts";
 import { isObject, type Json } from "./json.ts";
@@ -19,13 +26,18 @@ export interface ActiveFault extends FaultCall {
 /**
  * Reads the calls of the faults a sandbox is started with.
  *
+ * @param further faults beside those of the catalogue
  * @throws Error for an unknown fault, a wrong argument, an unknown behaviour or setting
  */
-export function activate(calls: readonly string[]): {
+export function activate(
+  calls: readonly string[],
+  further: readonly FaultDefinition[],
+): {
   readonly faults: ActiveFault[];
   readonly settings: Settings;
 } {
-  const faults = calls.map((call) => ({ ...readFaultCall(call), applied: 0, met: 0 }));
+  const definitions = [...further, ...loadFaultCatalogue()];
+  const faults = calls.map((call) => ({ ...readFaultCall(call, definitions), applied: 0, met: 0 }));
   const settings = settle(
     faults.flatMap((fault) =>
       fault.definition.change.flatMap(({ setting, value }) =>

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { answer } from "./answer.ts";
 import { createLaunches } from "./authorization/launch.ts";
 import { createAuthorizationServers } from "./authorization/server.ts";
+import type { FaultDefinition } from "./catalogue.ts";
 import { serverCertificate } from "./certificates.ts";
 import { registrations, type Application, type AuthorizationState } from "./data.ts";
 import type { SandboxRequest } from "./exchange.ts";
@@ -13,13 +14,15 @@ import type { JsonObject } from "./json.ts";
 import { locate } from "./places.ts";
 import type { SandboxState } from "./state.ts";
 
-export { loadFaultCatalogue, readFaultCall, trippedChecks, type FaultDefinition } from "./catalogue.ts";
+export { loadFaultCatalogue, readFaultCall, trippedChecks } from "./catalogue.ts";
 
 export interface SandboxOptions {
   /** Port of the main origin; 0 or absent takes a free one. */
   readonly port?: number;
   /** Faults by `id` or `id:argument`. */
   readonly faults?: readonly string[];
+  /** Faults beside those of the catalogue, to be called by id as well. */
+  readonly furtherFaults?: readonly FaultDefinition[];
   /** The synthetic data depends on nothing else; default 1. */
   readonly seed?: number;
   /** Patients of each tenant; default 24. */
@@ -52,7 +55,7 @@ export interface Sandbox {
  * @throws Error for an unknown fault, one that needs an argument, or one that needs `tls`; when the port is taken
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { faults, settings } = activate(options.faults ?? []);
+  const { faults, settings } = activate(options.faults ?? [], options.furtherFaults ?? []);
   const needsTls = faults.find((fault) => fault.definition.tls === true);
   if (needsTls !== undefined && options.tls !== true) {
     throw new Error(`The fault ${needsTls.definition.id} needs a sandbox that serves https.`);
