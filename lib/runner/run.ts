@@ -92,6 +92,12 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   return { description, results: progress.results };
 }
 
+function signalListeners(): (readonly [NodeJS.Signals, NodeJS.SignalsListener])[] {
+  return (["SIGTERM", "SIGINT"] as const).flatMap((signal) =>
+    process.listeners(signal).map((listener) => [signal, listener as NodeJS.SignalsListener] as const),
+  );
+}
+
 /** Only what can be cloned into the worker. */
 function placeOf({ origin, legacyOrigin, env, ca }: SandboxPlace): SandboxPlace {
   return { origin, legacyOrigin, env: { ...env }, ...(ca === undefined ? {} : { ca }) };
@@ -99,6 +105,7 @@ function placeOf({ origin, legacyOrigin, env, ca }: SandboxPlace): SandboxPlace 
 
 async function drive(job: Job, options: RunOptions, reporters: readonly Reporter[]): Promise<void> {
   const root = entryFolder();
+  const listening = signalListeners();
   const vitest = await createVitest(
     "test",
     {
@@ -124,6 +131,10 @@ async function drive(job: Job, options: RunOptions, reporters: readonly Reporter
     // Vite must write nowhere but below the results: the package may be installed read-only.
     { cacheDir: join(job.out, ".vite"), logLevel: "silent", configFile: false, envDir: false } as object,
   );
+  // Vite would end the process on SIGTERM; the exit code and what is left behind are the command's own business.
+  for (const [signal, listener] of signalListeners()) {
+    if (!listening.some(([, known]) => known === listener)) process.off(signal, listener);
+  }
   const stop = () => void vitest.cancelCurrentRun("keyboard-input");
   options.signal?.addEventListener("abort", stop, { once: true });
   try {
