@@ -17,11 +17,16 @@ function peers() {
   for (const name of ["profiles-types.json", "profiles-resources.json", "profiles-medplum.json"]) {
     indexStructureDefinitionBundle(read(name));
   }
-  const guide = filesBelow("package/")
-    .filter(({ name }) => name.includes("/StructureDefinition-"))
-    .map(({ text }) => JSON.parse(text));
-  indexStructureDefinitionBundle(guide);
-  for (const profile of guide) profiles.set(profile.url, profile);
+  for (const { name, text } of filesBelow("package/")) {
+    if (!name.includes("/StructureDefinition-")) continue;
+    const profile = JSON.parse(text);
+    try {
+      indexStructureDefinitionBundle([profile]);
+      profiles.set(profile.url, profile);
+    } catch {
+      // One of US Core's definitions it cannot read.
+    }
+  }
   const medplum = (resource) => {
     const claimed = (resource.meta?.profile ?? []).map((url) => profiles.get(url.split("|")[0]));
     for (const profile of [undefined, ...claimed.filter((one) => one !== undefined)]) {
@@ -36,9 +41,21 @@ function peers() {
   const fhir = new Fhir();
   const schema = read("fhir.schema.json");
   delete schema.discriminator;
+  // The name of the draft-04 identifier, which ajv refuses.
+  delete schema.id;
   const ajv = new Ajv({ strict: false, validateFormats: false, logger: false });
   ajv.addMetaSchema(require("ajv/dist/refs/json-schema-draft-06.json"));
-  const judge = ajv.compile(schema);
+  // This source refers to definitions that it does not have: they allow everything.
+  for (const [, name] of JSON.stringify(schema).matchAll(/"#\/definitions\/(\w+)"/g)) {
+    schema.definitions[name] ??= {};
+  }
+  ajv.addSchema(schema, "fhir");
+  const byType = new Map();
+  const judge = (resource) => {
+    const type = resource.resourceType;
+    if (!byType.has(type)) byType.set(type, ajv.compile({ $ref: `fhir#/definitions/${type}` }));
+    return byType.get(type)(resource);
+  };
   return [
     ["@medplum/core, base and claimed profiles", medplum],
     ["fhir (FHIR.js), base only", (resource) => fhir.validate(resource)],
