@@ -129,9 +129,7 @@ export function checkReferenceForm(run: Run, value: JsonObject, depth: number): 
   if (reference.charCodeAt(0) !== 35) return;
   noteLocalReference(run, reference);
   const found =
-    reference === "#"
-      ? run.resource !== run.container
-      : containedIn(run.container, reference.slice(1)) !== undefined;
+    reference === "#" ? run.resource !== run.container : containedIn(run, reference.slice(1)) !== undefined;
   if (found) return;
   report(run, depth, {
     severity: "error",

@@ -1,4 +1,5 @@
 /** What references point to (https://hl7.org/fhir/R4/references.html, https://hl7.org/fhir/R4/bundle.html#references). */
+import { containedResource } from "./fhirpath/index.ts";
 import { isObject, listAt, stringAt } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import type { Run } from "./run.ts";
@@ -26,7 +27,7 @@ export interface Target {
 /** Finds what a reference in the current resource points to, as far as it is at hand. */
 export function resolveReference(run: Run, reference: string): Target | undefined {
   if (reference.startsWith("#")) {
-    const resource = reference === "#" ? run.container : containedIn(run.container, reference.slice(1));
+    const resource = reference === "#" ? run.container : containedIn(run, reference.slice(1));
     return resource === undefined ? undefined : { resource, where: "contained" };
   }
   for (let at = run.bundles.length - 1; at >= 0; at--) {
@@ -39,11 +40,10 @@ export function resolveReference(run: Run, reference: string): Target | undefine
   return isObject(outside) ? { resource: outside, where: "outside" } : undefined;
 }
 
-export function containedIn(container: JsonObject, id: string): JsonObject | undefined {
-  for (const resource of listAt(container, "contained")) {
-    if (isObject(resource) && resource["id"] === id) return resource;
-  }
-  return undefined;
+/** The resource contained in the current container with this id. */
+export function containedIn(run: Run, id: string): JsonObject | undefined {
+  const resource = containedResource(run.environment, run.container, id);
+  return isObject(resource) ? resource : undefined;
 }
 
 /** The fullUrl of the entry that holds a resource. */

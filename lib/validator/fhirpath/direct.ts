@@ -1,3 +1,4 @@
+import { containedResource } from "./contained.ts";
 import type { InvariantEnvironment } from "./environment.ts";
 import type { TypeModel, Variant } from "./model.ts";
 
@@ -33,8 +34,6 @@ function hasChild(holder: unknown): boolean {
   return "resourceType" in holder && "id" in holder;
 }
 
-const containedIds = new WeakMap<object, ReadonlySet<unknown>>();
-
 /**
  * `ref-1`: a reference to a contained resource finds it. `#` alone means the container; a reference without text
  * makes no claim.
@@ -42,17 +41,7 @@ const containedIds = new WeakMap<object, ReadonlySet<unknown>>();
 function localReferenceResolves(focus: unknown, env: InvariantEnvironment): boolean {
   const reference = (focus as { reference?: unknown } | null | undefined)?.reference;
   if (typeof reference !== "string" || !reference.startsWith("#") || reference === "#") return true;
-  const root = env.rootResource;
-  if (typeof root !== "object" || root === null) return false;
-  let ids = containedIds.get(root);
-  if (ids === undefined) {
-    const contained = (root as { contained?: unknown }).contained;
-    ids = new Set(
-      Array.isArray(contained) ? contained.map((one) => (one as { id?: unknown } | null)?.id) : [],
-    );
-    containedIds.set(root, ids);
-  }
-  return ids.has(reference.slice(1));
+  return containedResource(env, env.rootResource, reference.slice(1)) !== undefined;
 }
 
 const URI_TYPES = new Set(["canonical", "uri", "url"]);

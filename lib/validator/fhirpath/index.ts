@@ -11,6 +11,7 @@ import { type TypeModel, UNTYPED_MODEL } from "./model.ts";
 import { type Expression, parseExpression } from "./parse.ts";
 import { correctedExpression } from "./published.ts";
 
+export { containedResource } from "./contained.ts";
 export type { InvariantEnvironment, Item } from "./environment.ts";
 export { FhirPathError } from "./error.ts";
 export type { FhirPathErrorCode } from "./error.ts";

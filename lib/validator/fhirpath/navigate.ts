@@ -1,3 +1,4 @@
+import { containedResource } from "./contained.ts";
 import type { InvariantEnvironment } from "./environment.ts";
 import { FhirPathError } from "./error.ts";
 import { CHOICE_TYPES, type TypeModel, type Variant } from "./model.ts";
@@ -215,18 +216,12 @@ export function resolveThen(test: Some): Some {
       typeof value === "string" ? value : (value as { reference?: unknown } | null | undefined)?.reference;
     if (typeof reference !== "string") return false;
     const found = reference.startsWith("#")
-      ? containedResource(env.rootResource, reference.slice(1))
+      ? reference === "#"
+        ? env.rootResource
+        : containedResource(env, env.rootResource, reference.slice(1))
       : env.resolve?.(reference);
     if (typeof found !== "object" || found === null) return false;
     const resourceType = (found as { resourceType?: unknown }).resourceType;
     return test(found, undefined, typeof resourceType === "string" ? resourceType : undefined, env);
   };
-}
-
-/** The contained resource with this id. */
-function containedResource(container: unknown, id: string): unknown {
-  const contained = (container as { contained?: unknown } | null | undefined)?.contained;
-  if (id === "") return container;
-  if (!Array.isArray(contained)) return undefined;
-  return contained.find((one) => (one as { id?: unknown } | null)?.id === id);
 }
