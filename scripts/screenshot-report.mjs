@@ -27,7 +27,7 @@ const browser = await chromium.launch({
 });
 try {
   const view = await browser.newPage({
-    viewport: { width: 1440, height: 900 },
+    viewport: { width: 1600, height: 1000 },
     deviceScaleFactor: 2,
     colorScheme: "light",
   });
@@ -38,6 +38,9 @@ try {
   await view.goto(pathToFileURL(resolve(page)).href);
   const first =
     check === undefined ? '[data-testid="tree-leaf"]' : `[data-testid="tree-leaf"]:has-text("${check}")`;
+  await view.waitForSelector('[data-testid="tree-leaf"]');
+  // The list and the check beside each other say more than either.
+  await view.getByTestId("toggle-layout-button").click();
   await view.waitForSelector('[data-testid="tree-leaf"]');
   await view.locator(first).first().click();
   await view.waitForTimeout(700);

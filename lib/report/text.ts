@@ -72,7 +72,7 @@ export function escapeMarkdown(text: string): string {
     .replace(/&/g, "&amp;")
     .replace(/</g, "&lt;")
     .replace(/>/g, "&gt;")
-    .replace(/[\\`*_{}[\]()!|~]/g, String.raw`\$&`)
+    .replace(/[\\`*[\]|~]|(?<!\w)_|_(?!\w)/g, String.raw`\$&`)
     .replace(/^([-+]|\d+\.)(?=\s)/, String.raw`\$1`)
     .replace(/#/g, "&#35;")
     .replace(/@/g, "&#64;")

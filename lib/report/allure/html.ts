@@ -31,6 +31,7 @@ const HIDDEN_LABELS = [
   "api",
   "tenant",
   "environment",
+  "requirement",
 ];
 
 /** Runs whose verdicts the page keeps for trends, and how much all of them may take: they are read as a whole. */
