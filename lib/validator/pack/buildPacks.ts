@@ -14,6 +14,7 @@ export async function buildPacks(): Promise<readonly string[]> {
     written.push(`${name}: ${files.size} files, ${bytes} bytes`);
   };
   write("fhir-r4-4.0.1", r4.files);
+  written.push(`undone in its source: ${r4.changes.join("; ")}`);
   for (const guide of builtInGuides) {
     const archive = findArchive(guide.id, guide.version);
     if (archive === undefined) {

@@ -98,10 +98,10 @@ function slicingFacts(reader: RawReader, slicing: RawObject): SlicingFacts {
   };
 }
 
-function bindingFacts(reader: RawReader, binding: RawObject): BindingFacts | undefined {
+/** A binding may name no value set: `""`, which `completeElement` takes for no binding. */
+function bindingFacts(reader: RawReader, binding: RawObject): BindingFacts {
   const strength = oneOf(strengths, reader.text(binding, "strength"), reader.file, "binding strength");
-  const valueSet = reader.text(binding, "valueSet");
-  if (valueSet === undefined) return undefined;
+  const valueSet = reader.text(binding, "valueSet") ?? "";
   const maxValueSet = extensionText(reader, binding, "elementdefinition-maxValueSet");
   return maxValueSet === undefined ? { strength, valueSet } : { strength, valueSet, maxValueSet };
 }
@@ -171,8 +171,7 @@ export function sparseElementFacts(
   const maxLength = reader.integer(element, "maxLength");
   if (maxLength !== undefined) facts.maxLength = maxLength;
   const binding = reader.object(element, "binding");
-  const bound = binding && bindingFacts(reader, binding);
-  if (bound) facts.binding = bound;
+  if (binding) facts.binding = bindingFacts(reader, binding);
   const slicing = reader.object(element, "slicing");
   if (slicing) facts.slicing = slicingFacts(reader, slicing);
   const constraints = reader
@@ -214,6 +213,7 @@ export function completeElement(
   if (facts.isModifier === false) delete facts.isModifier;
   if (facts.isSummary === false) delete facts.isSummary;
   if (facts.uscdi === false) delete facts.uscdi;
+  if (facts.binding?.valueSet === "") delete facts.binding;
   facts.basePath ??= facts.path;
   facts.baseMax ??= facts.max;
   return facts;
