@@ -126,9 +126,8 @@ function isOfR4(
     .some((type) => type["code"] === "BackboneElement" || type["code"] === "Element");
   if (isGroup) return known.has(`${path}.*`);
   // Infrastructure that is the same for every type has no data element in some.
-  return /^[A-Z]\w*\.(?:id|extension|meta|implicitRules|language|text|contained|modifierExtension)$/.test(
-    path,
-  );
+  if (/\.(?:id|extension|modifierExtension)$/.test(path)) return true;
+  return /^[A-Z]\w*\.(?:meta|implicitRules|language|text|contained)$/.test(path);
 }
 
 function restoreElement(
