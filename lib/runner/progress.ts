@@ -40,6 +40,8 @@ export interface ProgressReporter extends Reporter {
 export function createProgress(planned: number, output: ProgressOutput): ProgressReporter {
   const counts = noCounts();
   const results: CheckResult[] = [];
+  // A run that is cancelled tells of its finished tests a second time.
+  const told = new Set<string>();
   let shownAt = 0;
   const paint = (code: number, text: string) => (output.color ? `\u001B[${code}m${text}\u001B[0m` : text);
   const line = (result: CheckResult) => {
@@ -53,7 +55,8 @@ export function createProgress(planned: number, output: ProgressOutput): Progres
     results,
     onTestCaseResult(test: TestCase) {
       const result = (test.meta() as { careconnect?: CheckResult }).careconnect;
-      if (result === undefined) return;
+      if (result === undefined || told.has(test.id)) return;
+      told.add(test.id);
       counts[result.status] += 1;
       results.push(result);
       const notable = result.status === "fail" || result.status === "error" || result.status === "warn";
