@@ -3,6 +3,7 @@ import { ConfigurationError, suggest } from "../config/errors.ts";
 import { ownPackage } from "../config/package.ts";
 import { coverageCommand } from "./coverage.ts";
 import { EXIT } from "./exit-codes.ts";
+import { explain, NAME } from "./explain.ts";
 import { initCommand } from "./init.ts";
 import { listCommand } from "./list.ts";
 import { proveCommand } from "./prove.ts";
@@ -10,8 +11,6 @@ import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { sandboxCommand } from "./sandbox.ts";
 import { STANDARD_INPUT, validateCommand } from "./validate.ts";
-
-const NAME = "careconnect-conformance";
 
 /**
  * Parses arguments, runs the command and says what the process should end with. Known mistakes are told in one line
@@ -57,18 +56,6 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     return explain(error);
   }
-}
-
-function explain(error: unknown): number {
-  if (error instanceof ConfigurationError) {
-    process.stderr.write(`${NAME}: ${error.message}\n`);
-    return EXIT.usage;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${NAME}: ${message.split("\n")[0] ?? ""}\n`);
-  if (process.env["CARECONNECT_DEBUG"] !== undefined && error instanceof Error)
-    process.stderr.write(`${error.stack}\n`);
-  return EXIT.incomplete;
 }
 
 const COMMANDS = ["run", "sandbox", "prove", "list", "coverage", "init", "report", "validate"];

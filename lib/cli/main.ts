@@ -1,4 +1,13 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./command-line.ts";
+import { explain } from "./explain.ts";
+import { readPlainArguments } from "./quick-validate.ts";
 
-process.exitCode = await runCommandLine(process.argv.slice(2));
+const args = process.argv.slice(2);
+const plain = args[0] === "validate" ? readPlainArguments(args.slice(1)) : undefined;
+if (plain === undefined) {
+  const { runCommandLine } = await import("./command-line.ts");
+  process.exitCode = await runCommandLine(args);
+} else {
+  const { validate } = await import("./validate.ts");
+  process.exitCode = await validate(plain).catch(explain);
+}

@@ -4,11 +4,12 @@ import type { Argv } from "yargs";
 import { ConfigurationError } from "../config/errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { wholeNumber, type Done } from "./options.ts";
+import { DEFAULT_MAX_FINDINGS } from "./quick-validate.ts";
 
 /** Stands for a lone `-`, which yargs loses among several positional arguments; no file can be called so. */
 export const STANDARD_INPUT = "\u0000-";
 
-interface ValidateArguments {
+export interface ValidateArguments {
   readonly paths: readonly string[];
   readonly ig?: string;
   readonly profile?: readonly string[];
@@ -55,7 +56,7 @@ export function validateCommand(done: Done) {
           },
           "max-findings": {
             type: "number",
-            default: 50,
+            default: DEFAULT_MAX_FINDINGS,
             requiresArg: true,
             describe: "Findings printed for one resource; all are counted",
           },
@@ -89,7 +90,8 @@ function serviceUrl(text: string): string {
   return text;
 }
 
-async function validate(args: ValidateArguments): Promise<number> {
+/** Does what `validate` was asked to; answers the exit code. */
+export async function validate(args: ValidateArguments): Promise<number> {
   const jobs = wholeNumber("jobs", args.jobs ?? availableParallelism(), 1, 256);
   const maxFindings = wholeNumber("max-findings", args.maxFindings, 0, 1_000_000);
   const terminology = args.terminology === undefined ? undefined : { url: serviceUrl(args.terminology) };

@@ -21,6 +21,8 @@ export type Membership = boolean | undefined;
 export interface TerminologyService {
   /** Answers in the order asked. Never rejects. */
   lookUp(codes: readonly NotVerified[]): Promise<readonly Membership[]>;
+  /** Asks for everything that a result leaves open, and puts the answers into it. */
+  verify(result: ValidationResult): Promise<ValidationResult>;
   /** What the user has to know, once, when the service cannot be used. */
   readonly notice: string | undefined;
 }
@@ -194,8 +196,13 @@ export function openTerminologyService(options: TerminologyOptions): Terminology
     return answer;
   }
 
+  const lookUp = (codes: readonly NotVerified[]): Promise<readonly Membership[]> =>
+    Promise.all(codes.map(membership));
+
   return {
-    lookUp: (codes) => Promise.all(codes.map(membership)),
+    lookUp,
+    verify: async (result) =>
+      result.notVerified.length === 0 ? result : applyTerminology(result, await lookUp(result.notVerified)),
     get notice() {
       return notice;
     },

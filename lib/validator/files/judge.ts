@@ -1,7 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import type { ValidationResult, Validator } from "../result.ts";
 import type { TerminologyService } from "../terminology.ts";
-import { applyTerminology } from "../terminology.ts";
 import { printRecord } from "./print.ts";
 import { emptyTally, recordOf, tallyResult, unreadable, type PrintSettings, type Tally } from "./record.ts";
 
@@ -79,12 +78,12 @@ export function createJudge(options: JudgeOptions): (unit: Unit) => Promise<Unit
 
   async function judged(text: string, tally: Tally): Promise<ValidationResult> {
     const result = validator.validateText(text, validateOptions);
-    if (terminology === undefined || result.notVerified.length === 0) return result;
-    const answers = await terminology.lookUp(result.notVerified);
+    if (terminology === undefined) return result;
+    const verified = await terminology.verify(result);
     if (terminology.notice !== undefined && !tally.notices.includes(terminology.notice)) {
       tally.notices.push(terminology.notice);
     }
-    return applyTerminology(result, answers);
+    return verified;
   }
 
   function add(

@@ -1,7 +1,6 @@
 import { createReadStream } from "node:fs";
 import { createJudge, type Unit, type UnitAnswer } from "./judge.ts";
 import { lineChunks } from "./line-chunks.ts";
-import { openPool } from "./pool.ts";
 import { addTally, emptyTally, type Tally } from "./record.ts";
 import { openJudgeOptions, type JudgeSettings } from "./settings.ts";
 import type { Source } from "./sources.ts";
@@ -173,6 +172,7 @@ async function judgeInThreads(
   options: ValidateFilesOptions,
   take: (answer: UnitAnswer) => Promise<void>,
 ): Promise<void> {
+  const { openPool } = await import("./pool.ts");
   const pool = openPool(options.jobs, options.settings);
   const pending: Promise<UnitAnswer>[] = [];
   try {

@@ -1,8 +1,8 @@
 import { ConfigurationError } from "../../config/errors.ts";
-import { createValidator } from "../index.ts";
 import { loadDefinitions } from "../pack/load.ts";
-import { openTerminologyService } from "../terminology.ts";
+import { createValidator } from "../validator.ts";
 import type { JudgeOptions } from "./judge.ts";
+import type { TerminologyService } from "../terminology.ts";
 import type { PrintSettings } from "./record.ts";
 
 /** What a command asks for, as plain data: it is handed to threads. */
@@ -36,7 +36,12 @@ export async function openJudgeOptions(settings: JudgeSettings): Promise<JudgeOp
     profiles: settings.profiles,
     guideProfiles: settings.guide !== undefined,
     print: settings.print,
-    terminology:
-      settings.terminology === undefined ? undefined : openTerminologyService(settings.terminology),
+    terminology: settings.terminology === undefined ? undefined : await openService(settings.terminology),
   };
+}
+
+/** Loaded where it is asked for: most commands judge offline, and the first verdict should not wait. */
+async function openService(options: NonNullable<JudgeSettings["terminology"]>): Promise<TerminologyService> {
+  const { openTerminologyService } = await import("../terminology.ts");
+  return openTerminologyService(options);
 }
