@@ -41,7 +41,9 @@ export function activate(
   const settings = settle(
     faults.flatMap((fault) =>
       fault.definition.change.flatMap(({ setting, value }) =>
-        setting === undefined ? [] : [{ setting, value: value ?? null }],
+        setting === undefined
+          ? []
+          : [{ setting, value: fillJson(value ?? null, filler(argumentsOf(fault))) }],
       ),
     ),
   );
@@ -144,6 +146,10 @@ function replyMatches(on: FaultOn, reply: Reply): boolean {
   return on.format === undefined || (reply.content.kind === "resource" && reply.content.format === on.format);
 }
 
+function argumentsOf({ argument, parts }: FaultCall): Record<string, string> {
+  return argument === undefined ? {} : { argument, ...parts };
+}
+
 /** What the names in a fault's texts stand for in one exchange. */
 function substitutions(state: SandboxState, place: Place, fault: FaultCall): Record<string, string> {
   const [first, second] = registrations().tenants;
@@ -163,8 +169,7 @@ function substitutions(state: SandboxState, place: Place, fault: FaultCall): Rec
     otherTenant: other?.uuid ?? "",
     authorization: isLegacy ? state.legacyOrigin : authorization(own?.uuid ?? ""),
     otherBase: place.kind === "authorization" ? authorization(other?.uuid ?? "") : otherPath,
-    ...(fault.argument === undefined ? {} : { argument: fault.argument }),
-    ...fault.parts,
+    ...argumentsOf(fault),
   };
 }
 

@@ -19,6 +19,18 @@ export interface Settings {
   requirePkce: boolean;
   /** Longest time ahead of now that a client assertion may expire, in seconds. */
   assertionLifetime: number;
+  /**
+   * Where access is not enforced: types by name with commas, or `*`. `unconfinedTypes` show other patients' resources
+   * too; `unscopedTypes` need no scope.
+   */
+  unconfinedTypes: string;
+  unscopedTypes: string;
+  /** A granular scope's search restriction counts. */
+  enforceRestrictions: boolean;
+  /** Included resources need a scope of their own. */
+  enforceOnIncludes: boolean;
+  /** A token works only at the API it was issued for. */
+  enforceAudience: boolean;
   /** How long a bulk export takes. */
   exportMilliseconds: number;
 }
@@ -36,6 +48,11 @@ const CONFORMANT: Settings = {
   rotateRefreshTokens: true,
   requirePkce: true,
   assertionLifetime: 300,
+  unconfinedTypes: "",
+  unscopedTypes: "",
+  enforceRestrictions: true,
+  enforceOnIncludes: true,
+  enforceAudience: true,
   exportMilliseconds: 200,
 };
 
@@ -53,4 +70,9 @@ export function settle(changes: readonly { readonly setting: string; readonly va
     Object.assign(settings, { [setting]: value });
   }
   return settings;
+}
+
+/** Whether a setting that lists types names this one. */
+export function namesType(list: string, type: string): boolean {
+  return list === "*" || list.split(",").includes(type);
 }

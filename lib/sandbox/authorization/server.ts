@@ -12,6 +12,7 @@ import type { Reply, SandboxRequest } from "../exchange.ts";
 import type { JsonObject } from "../json.ts";
 import { serverKey } from "../keys.ts";
 import { apiBase, authorizationBase } from "../places.ts";
+import { REDIRECT_URI } from "../redirect.ts";
 import { LAUNCH_SCOPES, readClinicalScope } from "../scopes.ts";
 import type { SandboxState } from "../state.ts";
 import { answerByHandler } from "./capture.ts";
@@ -19,9 +20,6 @@ import { createInteractions, type Interactions } from "./interaction.ts";
 import { launchParameters, type LaunchContext, type Launches } from "./launch.ts";
 import { errorPage } from "./pages.ts";
 import { createTokenStore, type TokenStore } from "./store.ts";
-
-/** Redirect URI of every patient-facing application; on loopback any port will do (RFC 8252, 7.3). */
-export const REDIRECT_URI = "http://127.0.0.1/callback";
 
 /** An access token that an authorization server knows and that has not expired. */
 export interface KnownToken {

@@ -3,6 +3,7 @@ import type { ApiDefinition } from "../data.ts";
 import { registrations } from "../data.ts";
 import { each, isObject, type JsonObject } from "../json.ts";
 import { readClinicalScope, type ClinicalScope } from "../scopes.ts";
+import { namesType, type Settings } from "../settings.ts";
 import { searchParameters } from "../statement.ts";
 import { alternatives, matches } from "./match.ts";
 import { valuesAt } from "./paths.ts";
@@ -51,7 +52,13 @@ const gives = (scope: ClinicalScope, type: string, permission: string) =>
   (scope.type === "*" || scope.type === type) && scope.permissions.includes(permission);
 
 /** The access that a token gives at the API it was issued for. */
-export function accessOf(token: KnownToken, api: ApiDefinition, base: string, find: Find): Access {
+export function accessOf(
+  token: KnownToken,
+  api: ApiDefinition,
+  base: string,
+  find: Find,
+  settings: Settings,
+): Access {
   const scopes = token.scopes.map(readClinicalScope).filter((each) => each !== undefined);
   const user = registrations().users.find((each) => each.id === token.user);
   const ownRecord =
@@ -64,7 +71,7 @@ export function accessOf(token: KnownToken, api: ApiDefinition, base: string, fi
     return ownRecord;
   };
   const isRestrictedTo = (scope: ClinicalScope, resource: JsonObject) => {
-    if (scope.restriction === undefined) return true;
+    if (scope.restriction === undefined || !settings.enforceRestrictions) return true;
     const parameters = searchParameters(api, resource["resourceType"] as string);
     return [...new URLSearchParams(scope.restriction)].every(([name, value]) => {
       const parameter = parameters.find((each) => each.name === name);
@@ -75,14 +82,16 @@ export function accessOf(token: KnownToken, api: ApiDefinition, base: string, fi
   };
 
   return {
-    permits: (type, permission) => scopes.some((scope) => gives(scope, type, permission)),
+    permits: (type, permission) =>
+      namesType(settings.unscopedTypes, type) || scopes.some((scope) => gives(scope, type, permission)),
     sees(resource, permission) {
       const type = resource["resourceType"] as string;
+      if (namesType(settings.unscopedTypes, type)) return true;
       const patients = patientsOf(resource, find);
       return scopes.some((scope) => {
         if (!gives(scope, type, permission) || !isRestrictedTo(scope, resource)) return false;
         const patient = confinedTo(scope);
-        if (patient === undefined) return true;
+        if (patient === undefined || namesType(settings.unconfinedTypes, type)) return true;
         if (type === "Group") return false;
         return patients.length === 0 || (patient !== null && patients.includes(patient));
       });

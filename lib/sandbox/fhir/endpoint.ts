@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { KnownToken } from "../authorization/server.ts";
 import { apiBase } from "../places.ts";
 import {
   outcomeReply,
@@ -82,15 +83,16 @@ async function authorize(
   if (api.access === "public" || tenant === undefined) return { access: OPEN_ACCESS, owner: "" };
   const value = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "")?.[1];
   if (value === undefined) return unauthorized("An access token is needed.", "", format);
-  const server = await state.authorizationServers.guarding(api, tenant);
-  const token = await server.findToken(value);
-  if (token === undefined || token.audience !== base) {
+  const { enforceAudience } = state.settings;
+  const own = await state.authorizationServers.guarding(api, tenant);
+  const token = enforceAudience ? await own.findToken(value) : await findTokenAnywhere(state, value);
+  if (token === undefined || (enforceAudience && token.audience !== base)) {
     return unauthorized("The access token is not valid here.", ', error="invalid_token"', format);
   }
   if (state.authorizations.get(token.application.id) !== "approved") {
     return outcomeReply(403, "The tenant has not authorized this application.", format);
   }
-  return { access: accessOf(token, api, base, find), owner: token.application.id };
+  return { access: accessOf(token, api, base, find, state.settings), owner: token.application.id };
 }
 
 function exportCall(call: Call): ExportCall {
@@ -105,6 +107,14 @@ function exportCall(call: Call): ExportCall {
     jobs: state.exports,
     milliseconds: state.settings.exportMilliseconds,
   };
+}
+
+async function findTokenAnywhere(state: SandboxState, value: string): Promise<KnownToken | undefined> {
+  for (const server of await state.authorizationServers.started()) {
+    const token = await server.findToken(value);
+    if (token !== undefined) return token;
+  }
+  return undefined;
 }
 
 function unauthorized(diagnostics: string, error: string, format: "json" | "xml"): Reply {
@@ -232,6 +242,7 @@ function runSearch(call: Call, type: string, parameters: URLSearchParams): Reply
       parameters,
       isStrict: typeof prefer === "string" && prefer.includes("handling=strict"),
       access: call.access,
+      enforceOnIncludes: call.state.settings.enforceOnIncludes,
       ofType: call.ofType,
       find: call.find,
     });

@@ -27,6 +27,8 @@ export interface SearchRequest {
   /** `Prefer: handling=strict`: an unknown parameter is an error. */
   readonly isStrict: boolean;
   readonly access: Access;
+  /** Whether an included resource needs a scope of its own. */
+  readonly enforceOnIncludes: boolean;
   readonly ofType: (type: string) => readonly JsonObject[];
   readonly find: Find;
 }
@@ -121,7 +123,7 @@ function included(request: SearchRequest, matched: readonly JsonObject[]): JsonO
   const found = [
     ...request.parameters.getAll("_include").flatMap((one) => targetsOf(request, matched, one)),
     ...request.parameters.getAll("_revinclude").flatMap((one) => pointersTo(request, matched, one)),
-  ].filter((resource) => request.access.sees(resource, "s"));
+  ].filter((resource) => !request.enforceOnIncludes || request.access.sees(resource, "s"));
   const seen = new Set(matched.map(referenceOf));
   return found.filter((resource) => {
     const reference = referenceOf(resource);
