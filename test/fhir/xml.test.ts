@@ -24,6 +24,12 @@ describe("FHIR XML", () => {
     expect(differences(readResourceXml(XML), throughXml(JSON_FORM), 5)).toEqual([]);
   });
 
+  it("may have other white space", () => {
+    expect(differences(readResourceXml(XML.replaceAll("><", ">\n  <")), throughXml(JSON_FORM), 5)).toEqual(
+      [],
+    );
+  });
+
   it("is told apart from a resource that says something else, naming the place", () => {
     const other = structuredClone(JSON_FORM);
     other.rest[0]?.resource.push({ type: "Observation" });

@@ -1,5 +1,5 @@
-import fc from "fast-check";
-import { exportJWK, generateKeyPair } from "jose";
+import * as fc from "fast-check";
+import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answerSuite, having, startServer, targetAt, type Page, type TestServer } from "./server.ts";
 
@@ -8,12 +8,12 @@ const CONFIGURATION = "/fhir/.well-known/smart-configuration";
 const METADATA = "/fhir/metadata";
 
 let server: TestServer;
-let keys: object;
+let publicKey: JWK;
 
 beforeAll(async () => {
   server = await startServer();
-  const { publicKey } = await generateKeyPair("RS256", { extractable: true });
-  keys = { keys: [{ ...(await exportJWK(publicKey)), use: "sig", kid: "one" }] };
+  const pair = await generateKeyPair("RS256", { extractable: true });
+  publicKey = { ...(await exportJWK(pair.publicKey)), use: "sig", kid: "one" };
 });
 
 afterAll(async () => {
@@ -135,7 +135,7 @@ describe("a server that is different and right", () => {
 
   it("may have an issuer with a slash at its end and one key without a name", async () => {
     const issuer = `${server.origin}/op/`;
-    const { keys: [key = {}] = [] } = keys as { keys: Record<string, unknown>[] };
+    const { kid: _, ...key } = publicKey;
     pages(
       {
         ...launching(),
@@ -146,7 +146,7 @@ describe("a server that is different and right", () => {
       },
       {
         "/keys": {
-          body: { keys: [Object.fromEntries(Object.entries(key).filter(([name]) => name !== "kid"))] },
+          body: { keys: [key] },
         },
         "/op/.well-known/openid-configuration": {
           body: {
