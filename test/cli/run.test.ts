@@ -299,7 +299,10 @@ describe("the package, installed elsewhere", () => {
       const program = join(installed, "dist", "lib", "cli", "main.js");
       const work = join(folder, "work");
       mkdirSync(work);
-      const demo = await command([...DEMO, "--api", "provider-system-access", "--out", join(work, "out")], { program, cwd: work });
+      const demo = await command([...DEMO, "--api", "provider-system-access", "--out", join(work, "out")], {
+        program,
+        cwd: work,
+      });
       expect(demo.stderr).not.toMatch(/FAIL|ERROR|careconnect-conformance:/);
       expect(demo.code).toBe(0);
       const base = await serve((_, response) => response.writeHead(404).end());

@@ -19,7 +19,8 @@ export function captureExchange(asked: SandboxRequest, prefix: string): Captured
   const path = `${asked.url.pathname}${asked.url.search}`;
   request.method = asked.method;
   request.originalUrl = path;
-  request.url = path.slice(prefix.length) || "/";
+  // A path of several slashes would read as an authority, and the router has no path then: it is a path nobody serves.
+  request.url = (path.slice(prefix.length) || "/").replace(/^\/{2,}/, "/-/");
   request.headers = {
     ...asked.headers,
     host: asked.url.host,

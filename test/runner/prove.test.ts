@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { loadSuites } from "../../lib/checks/load.ts";
+import type { CheckDefinition, SuiteDefinition } from "../../lib/checks/definition.ts";
+import { loadConfiguration } from "../../lib/config/load.ts";
+import { proveChecks, type CheckProof } from "../../lib/runner/prove.ts";
+import { startSandbox } from "../../lib/sandbox/index.ts";
+import { procedures } from "../../suites/index.ts";
+import { command } from "../cli/process.ts";
+
+describe("prove", () => {
+  test("every check passes where it should, and is tripped by its own fault", async () => {
+    const { stdout, stderr, code } = await command(["prove", "--json"]);
+    expect(stderr).toBe("");
+    const matrix = JSON.parse(stdout) as { proven: number; unproven: number; checks: readonly CheckProof[] };
+    expect(matrix.checks.filter(({ proven }) => !proven)).toEqual([]);
+    expect(matrix.unproven).toBe(0);
+    expect(matrix.proven).toBe(loadSuites().reduce((sum, suite) => sum + suite.checks.length, 0));
+    expect(code).toBe(0);
+  }, 300_000);
+
+  test("asks enough distinct questions of discovery", () => {
+    // Rows that data generates count once: they are one question about many things.
+    const questions = (id: string) =>
+      new Set(
+        loadSuites()
+          .find((suite) => suite.id === id)
+          ?.checks.map((check) => check.id.split(":")[0]),
+      ).size;
+    expect(questions("smart-configuration")).toBeGreaterThanOrEqual(30);
+    expect(questions("capability-statement")).toBeGreaterThanOrEqual(30);
+  });
+});
+
+describe("a check is not proven", () => {
+  const suite = loadSuites().find(({ id }) => id === "smart-configuration");
+  const check = suite?.checks.find(({ id }) => id === "smart-configuration.pkce-s256");
+  if (suite === undefined || check === undefined) throw new Error("the suite has changed its name");
+
+  async function prove(change: Partial<CheckDefinition>): Promise<CheckProof | undefined> {
+    const changed: SuiteDefinition = { ...suite!, checks: [{ ...check!, ...change }] };
+    const [proof] = await proveChecks({
+      configuration: loadConfiguration(),
+      tenant: "demo",
+      environment: "sandbox",
+      suites: [changed],
+      procedures,
+      startSandbox: ({ faults, tls }) => startSandbox({ faults: [...faults], tls }),
+      concurrency: 1,
+    });
+    return proof;
+  }
+
+  test("when it is right, it is", async () => {
+    expect((await prove({}))?.proven).toBe(true);
+  });
+
+  test("when its fault leads to another finding than it declares", async () => {
+    const proof = await prove({ proofs: [{ id: "smart-configuration.without-s256", finding: "json.type" }] });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.faults[0]?.problem).toMatch(/expected the finding json\.type, got json\.not-contained/);
+  });
+
+  test("when its fault is not there", async () => {
+    const proof = await prove({
+      proofs: [{ id: "smart-configuration.no-such-fault", finding: "json.type" }],
+    });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.faults[0]?.problem).toContain("no-such-fault");
+  });
+
+  test("when it cannot fail", async () => {
+    const proof = await prove({ expect: [{ at: "", exists: true }] });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.faults[0]?.problem).toMatch(/expected fail, got pass/);
+  });
+
+  test("when the conformant sandbox does not pass", async () => {
+    const proof = await prove({ expect: [{ at: "/nowhere", exists: true }] });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.problems.join()).toMatch(/fail on the conformant sandbox/);
+  });
+
+  test("when it is applicable nowhere", async () => {
+    const proof = await prove({ applies: { apis: ["ccd"] } });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.problems.join()).toContain("not applicable to any API");
+  });
+});
