@@ -20,7 +20,7 @@ export interface ReportOptions {
   readonly environmentVariables?: Readonly<Record<string, string>>;
   /** Failures that somebody looks after already: marked, counted all the same. */
   readonly knownIssues?: readonly KnownIssue[];
-  /** Where GitHub's workflow commands go, a line at a time; standard output unless given. */
+  /** Where GitHub's workflow commands go, a line at a time; standard error unless given, so that output stays for programs (GitHub reads both). */
   readonly print?: (line: string) => void;
   /** Environment of the process: `GITHUB_STEP_SUMMARY` is read from it. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
@@ -34,7 +34,7 @@ export interface ReportFile {
 /**
  * Builds reports from results directories: `summary.md`, `changes.json` and `history.ndjson` always, and what the
  * formats ask for (`allure`: `report.html`, `allure-results/`, `history.jsonl`; `junit`: `junit.xml`; `github`:
- * annotations on standard output and the step summary).
+ * annotations on standard error and the step summary).
  *
  * Reports are built from files alone: any results directory can be reported on again, also that of a run that was
  * killed. Building again for the same run does not count as another run.
@@ -72,7 +72,7 @@ export async function buildReports(
     );
   }
   if (formats.includes("github")) {
-    const print = options.print ?? ((line: string) => process.stdout.write(`${line}\n`));
+    const print = options.print ?? ((line: string) => process.stderr.write(`${line}\n`));
     for (const line of annotations(runs)) print(line);
     const stepSummary = environment["GITHUB_STEP_SUMMARY"];
     if (stepSummary !== undefined && stepSummary !== "") appendStepSummary(stepSummary, summary);

@@ -184,6 +184,52 @@ describe("the result of a run as a whole", () => {
   });
 });
 
+describe("a run with many large answers", () => {
+  it("makes a page of bounded size in which every failure still says what was expected and seen", async () => {
+    const folder = newFolder();
+    const body = JSON.stringify({ filler: "0123456789".repeat(6_000) });
+    const results = Array.from({ length: 400 }, (_, index) => {
+      const exchange = writeExchange(folder, `x${String(index).padStart(4, "0")}`, body);
+      return verdict(`suite.check-${index}`, index % 2 === 0 ? "fail" : "pass", {
+        findings: index % 2 === 0 ? [finding({ exchange, actual: `value ${index}` })] : [],
+        exchanges: [exchange],
+      });
+    });
+    writeResultsFolder(folder, results);
+    await buildReports({ resultsDirs: [folder], out: folder, formats: ["allure"] });
+    const files = readdirSync(join(folder, "allure-results"));
+    const sizes = files.map((name) => readFileSync(join(folder, "allure-results", name)).length);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(20_000_000);
+    const failures = files
+      .filter((name) => name.endsWith("-result.json"))
+      .map((name) => readFileSync(join(folder, "allure-results", name), "utf8"))
+      .filter((text) => text.includes('"status":"failed"'));
+    expect(failures).toHaveLength(200);
+    for (const text of failures) expect(text).toMatch(/Expected: an array.*Seen: value \d+.*What to do/);
+    expect(readFileSync(join(folder, "summary.md"), "utf8")).toMatch(/### Failures \(200\)[^]*#### 160 more/);
+  });
+});
+
+describe("a known issue", () => {
+  it("is named beside its failure, which counts all the same", async () => {
+    const folder = newFolder();
+    writeResultsFolder(folder, [verdict("suite.one", "fail"), verdict("suite.two", "pass")]);
+    const knownIssues = ["suite.one", "suite.two"].map((check) => ({
+      id: `TRACK-${check}`,
+      check,
+      reason: "a fix is announced",
+      url: "https://example.org/issue",
+    }));
+    await buildReports({ resultsDirs: [folder], out: folder, formats: [], knownIssues });
+    const summary = readFileSync(join(folder, "summary.md"), "utf8");
+    expect(summary).toContain("❌ Failed");
+    expect(summary).toContain(
+      "**Known issue:** [TRACK-suite.one](<https://example.org/issue>), a fix is announced",
+    );
+    expect(summary).not.toContain("TRACK-suite.two");
+  });
+});
+
 describe("several results directories", () => {
   it("become one page with an environment each, even with names Allure would refuse", async () => {
     const [one, two, out] = [newFolder(), newFolder(), newFolder()];
