@@ -182,11 +182,10 @@ function resourceEntry(api: ApiDefinition, type: string): JsonObject {
 
 function security(authorization: string, api: ApiDefinition): JsonObject {
   const endpoints = authorizationEndpoints(authorization);
+  // The extension has these parts and `register`; introspection and revocation are in the SMART configuration only.
   const uris: Record<string, string> = {
     authorize: endpoints.authorization_endpoint,
     token: endpoints.token_endpoint,
-    introspect: endpoints.introspection_endpoint,
-    revoke: endpoints.revocation_endpoint,
     ...(api.access === "patient" ? { manage: endpoints.management_endpoint } : {}),
   };
   const system = api.fhirVersion.startsWith("3.")

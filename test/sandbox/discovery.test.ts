@@ -109,8 +109,7 @@ describe("the SMART configuration", () => {
     expect(Object.fromEntries(uris.map(({ url, valueUri }) => [url, valueUri]))).toMatchObject({
       authorize: smart["authorization_endpoint"],
       token: smart["token_endpoint"],
-      introspect: smart["introspection_endpoint"],
-      revoke: smart["revocation_endpoint"],
+      manage: smart["management_endpoint"],
     });
   });
 
