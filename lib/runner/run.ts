@@ -94,7 +94,7 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
 
 function signalListeners(): (readonly [NodeJS.Signals, NodeJS.SignalsListener])[] {
   return (["SIGTERM", "SIGINT"] as const).flatMap((signal) =>
-    process.listeners(signal).map((listener) => [signal, listener as NodeJS.SignalsListener] as const),
+    process.listeners(signal).map((listener) => [signal, listener] as const),
   );
 }
 
