@@ -108,7 +108,7 @@ describe("the pack compiler", () => {
     expect(of("Bundle.")).toEqual(["entry.response.outcome: type"]);
     expect(of("AuditEvent.")).toEqual(["source.observer: type"]);
     expect(of("DetectedIssue.")).toEqual(["status: binding"]);
-    const types = new Set(r4.changes.map((line) => line.split(/[.#]/)[0]));
+    const types = new Set(r4.changes.map((line) => line.split(/[.#]/)[0] ?? ""));
     expect([...types].toSorted()).toEqual([
       "AuditEvent",
       "Binary",

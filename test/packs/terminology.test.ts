@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { assert, constant, constantFrom, dictionary, oneof, property, tuple } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { packageCompiler } from "../../lib/validator/pack/compile.ts";
 import type { ValueSetFacts } from "../../lib/validator/pack/format.ts";
@@ -191,12 +191,12 @@ describe("code systems", () => {
 describe("sets of codes of which some are unknown", () => {
   const systems = ["s", "t"];
   const codes = ["a", "b", "c"];
-  const truth = fc.constantFrom<Truth>(0, 1, 2);
-  const simple = fc.oneof(
-    fc
-      .tuple(fc.constantFrom(...systems), fc.dictionary(fc.constantFrom("a", "b"), truth), truth)
-      .map(([system, named, others]) => systemSet(system, Object.entries(named), others)),
-    fc.constant(unknownSet("v")),
+  const truth = constantFrom<Truth>(0, 1, 2);
+  const simple = oneof(
+    tuple(constantFrom(...systems), dictionary(constantFrom("a", "b"), truth), truth).map(
+      ([system, named, others]) => systemSet(system, Object.entries(named), others),
+    ),
+    constant(unknownSet("v")),
   );
   const believes = (set: CodeSet, system: string, code: string): Truth => {
     const part = set.systems.get(system);
@@ -208,8 +208,8 @@ describe("sets of codes of which some are unknown", () => {
   };
 
   it("follow three-valued logic", () => {
-    fc.assert(
-      fc.property(simple, simple, (left, right) => {
+    assert(
+      property(simple, simple, (left, right) => {
         every((system, code) => {
           const a = believes(left, system, code);
           const b = believes(right, system, code);
@@ -222,8 +222,8 @@ describe("sets of codes of which some are unknown", () => {
   });
 
   it("never claim more on disk than is known, and lose no certain member that can be listed", () => {
-    fc.assert(
-      fc.property(simple, simple, (left, right) => {
+    assert(
+      property(simple, simple, (left, right) => {
         const set = union(left, right);
         const facts: ValueSetFacts = { url: "v", ...membershipFacts(set, () => undefined) };
         every((system, code) => {

@@ -18,6 +18,8 @@ const builtInPackages: Readonly<Record<string, string>> = {
 export interface LoadOptions {
   /** Folder of unpacked packages, `name#version`; default env `FHIR_PACKAGE_CACHE`, else `~/.fhir/packages`. */
   readonly cache?: string;
+  /** Told of each package (`name#version`) that a guide depends on and that is in no place known. */
+  readonly onMissing?: (name: string) => void;
 }
 
 /** Names of the packs that come with this program, such as `us-core-6.1.0`. */
@@ -113,6 +115,7 @@ export async function loadDefinitions(
       },
     });
     guides.push(loaded.guide);
+    for (const name of loaded.missing) options.onMissing?.(name);
     for (const pack of loaded.dependencies) if (!dependencies.includes(pack)) dependencies.push(pack);
   }
   return assemble(guides, dependencies);
