@@ -9,7 +9,7 @@ import type { Bounds, Member, Overlay, Slice, Slicing } from "./overlays.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
 import { SPECIAL } from "./shapes.ts";
-import type { ElementShape } from "./shapes.ts";
+import type { ElementShape, TypeOption } from "./shapes.ts";
 import { MATCH } from "./slices.ts";
 import type { SliceSurroundings } from "./slices.ts";
 import { checkConstraints } from "./walk.ts";
@@ -31,8 +31,15 @@ export function applyOverlay(
 
 function applyMember(judge: Judge, run: Run, member: Member, value: JsonObject, depth: number): void {
   const { element } = member;
-  const occurrences = occurrencesOf(value, element);
-  const count = occurrences.length;
+  let count = 0;
+  for (const option of element.options) {
+    const item = value[option.key];
+    const companion = option.tag < 0 ? undefined : value[option.companionKey];
+    if (item === undefined && companion === undefined) continue;
+    count += element.repeats
+      ? applyToList(judge, run, member, item, companion, option, depth + 1)
+      : applyToOne(judge, run, member, item, companion, option, -1, depth + 1);
+  }
   if (count < member.min) {
     report(run, depth, {
       severity: "error",
@@ -51,38 +58,74 @@ function applyMember(judge: Judge, run: Run, member: Member, value: JsonObject, 
       profile: member.profile,
     });
   }
-  if (count > 0) {
-    const below = depth + 1;
-    for (const occurrence of occurrences) {
-      enter(run, element, occurrence, below);
-      if (member.allowed !== undefined && !isAllowed(judge, member.allowed, occurrence)) {
-        report(run, below, {
-          severity: "error",
-          code: "structure",
-          rule: "choice-type",
-          details: { element: element.path, type: typeOf(occurrence), allowed: [...member.allowed] },
-          profile: member.profile,
-        });
-      } else if (member.item !== undefined) applyItem(judge, run, member.item, occurrence, element, below);
-    }
+  if (member.slicing !== undefined) {
+    const occurrences = count === 0 ? NO_OCCURRENCES : occurrencesOf(value, element);
+    applySlicing(judge, run, member.slicing, occurrences, member, depth);
   }
-  if (member.slicing !== undefined) applySlicing(judge, run, member.slicing, occurrences, member, depth);
 }
 
-function enter(run: Run, element: ElementShape, { option, index }: Occurrence, depth: number): void {
+const NO_OCCURRENCES: readonly Occurrence[] = [];
+
+function applyToList(
+  judge: Judge,
+  run: Run,
+  member: Member,
+  item: unknown,
+  companion: unknown,
+  option: TypeOption,
+  depth: number,
+): number {
+  // That it is no array has been said; it still is one value.
+  const items: readonly unknown[] | undefined = Array.isArray(item) || item === undefined ? item : [item];
+  const companions: readonly unknown[] | undefined = Array.isArray(companion) ? companion : undefined;
+  const length = Math.max(items?.length ?? 0, companions?.length ?? 0);
+  if (member.item === undefined && member.allowed === undefined) return length;
+  for (let at = 0; at < length; at++) {
+    applyToOne(judge, run, member, items?.[at], companions?.[at], option, at, depth);
+  }
+  return length;
+}
+
+/** Answers how many it was: one. */
+function applyToOne(
+  judge: Judge,
+  run: Run,
+  member: Member,
+  value: unknown,
+  companion: unknown,
+  option: TypeOption,
+  index: number,
+  depth: number,
+): number {
+  const { element, allowed, item, profile } = member;
+  if (item === undefined && allowed === undefined) return 1;
+  enter(run, element, option, index, depth);
+  if (allowed !== undefined && !isAllowed(judge, allowed, value, option)) {
+    report(run, depth, {
+      severity: "error",
+      code: "structure",
+      rule: "choice-type",
+      details: { element: element.path, type: typeOf(value, option), allowed: [...allowed] },
+      profile,
+    });
+  } else if (item !== undefined) applyItem(judge, run, item, value, companion, option, element, depth);
+  return 1;
+}
+
+function enter(run: Run, element: ElementShape, option: TypeOption, index: number, depth: number): void {
   run.elements[depth] = element;
-  run.segments[depth] = element.isChoice ? `${element.name}.ofType(${option.code})` : element.name;
+  run.segments[depth] = option.segment;
   run.indexes[depth] = index;
 }
 
 /** A resource's own type counts where an element holds resources. */
-function typeOf({ value, option }: Occurrence): string {
+function typeOf(value: unknown, option: TypeOption): string {
   const type = option.isResource && isObject(value) ? value["resourceType"] : undefined;
   return typeof type === "string" ? quoted(type) : option.code;
 }
 
-function isAllowed(judge: Judge, allowed: ReadonlySet<string>, occurrence: Occurrence): boolean {
-  const name = typeOf(occurrence);
+function isAllowed(judge: Judge, allowed: ReadonlySet<string>, value: unknown, option: TypeOption): boolean {
+  const name = typeOf(value, option);
   if (allowed.has(name)) return true;
   return judge.shapes.type(name)?.lineage.some((ancestor) => allowed.has(ancestor)) === true;
 }
@@ -91,42 +134,38 @@ function applyItem(
   judge: Judge,
   run: Run,
   overlay: Overlay,
-  occurrence: Occurrence,
+  value: unknown,
+  companion: unknown,
+  option: TypeOption,
   element: ElementShape,
   depth: number,
 ): void {
-  const { value, companion, option } = occurrence;
-  if (overlay.fixed !== undefined) applyValueRule(run, "value-fixed", overlay.fixed, overlay, value, depth);
-  if (overlay.pattern !== undefined)
-    applyValueRule(run, "value-pattern", overlay.pattern, overlay, value, depth);
-  if (overlay.bounds !== undefined) applyBounds(run, overlay.bounds, overlay.profile, value, depth);
+  const { fixed, pattern, bounds, binding, profile } = overlay;
+  if (fixed !== undefined) applyValueRule(run, "value-fixed", fixed, profile, value, depth);
+  if (pattern !== undefined) applyValueRule(run, "value-pattern", pattern, profile, value, depth);
+  if (bounds !== undefined) applyBounds(run, bounds, profile, value, depth);
   const shape = option.tag < 0 && !option.isResource ? option.shape() : undefined;
-  if (overlay.binding !== undefined) {
+  if (binding !== undefined) {
     if (value !== undefined && value !== null) {
-      checkBinding(run, overlay.binding, value, shape?.special ?? SPECIAL.none, overlay.profile, depth);
-    } else if (overlay.binding.strength === "required" && element.facts.binding?.strength !== "required") {
+      checkBinding(run, binding, value, shape?.special ?? SPECIAL.none, profile, depth);
+    } else if (binding.strength === "required" && element.facts.binding?.strength !== "required") {
       report(run, depth, {
         severity: "error",
         code: "code-invalid",
         rule: "primitive-no-value",
-        details: { valueSet: overlay.binding.test.valueSet },
-        profile: overlay.profile,
+        details: { valueSet: binding.test.valueSet },
+        profile,
       });
     }
   }
   if (isObject(value)) {
-    const typeName = option.isResource ? typeOf(occurrence) : (shape?.name ?? option.code);
+    const typeName = option.isResource ? typeOf(value, option) : (shape?.name ?? option.code);
     applyOverlay(judge, run, overlay, value, typeName, depth);
     if (overlay.targets !== undefined && option.code === "Reference") {
-      judge.checkTarget(
-        run,
-        value,
-        option.targets,
-        { rules: overlay.targets, profile: overlay.profile },
-        depth,
-      );
+      judge.checkTarget(run, value, option.targets, { rules: overlay.targets, profile }, depth);
     }
-    const profiles = overlay.profiles?.get(option.code);
+    const profiles =
+      overlay.profiles?.get(option.isResource ? typeName : option.code) ?? overlay.profiles?.get(option.code);
     if (profiles !== undefined) applyTypeProfiles(judge, run, value, profiles, depth);
   } else if (overlay.constraints.length > 0) {
     checkConstraints(run, overlay.constraints, value, option.code, companion, depth);
@@ -167,7 +206,7 @@ function applyValueRule(
   run: Run,
   rule: "value-fixed" | "value-pattern",
   wanted: NonNullable<Overlay["fixed"]>,
-  overlay: Overlay,
+  profile: string,
   value: unknown,
   depth: number,
 ): void {
@@ -178,7 +217,7 @@ function applyValueRule(
     code: "value",
     rule,
     details: { wanted: quoted(wanted.value), at: at === "" ? "the value itself" : at },
-    profile: overlay.profile,
+    profile,
   });
 }
 
@@ -251,7 +290,7 @@ function applySlicing(
   let outside = false;
   for (const occurrence of occurrences) {
     const at = sliceOf(slices, occurrence, surroundings, possible);
-    enter(run, member.element, occurrence, below);
+    enter(run, member.element, occurrence.option, occurrence.index, below);
     if (at === UNDECIDED) continue;
     if (at === NONE) {
       outside = true;
@@ -344,16 +383,26 @@ function applySlice(
   }
   const below = depth + 1;
   for (const occurrence of occurrences) {
-    enter(run, member.element, occurrence, below);
-    if (slice.allowed !== undefined && !isAllowed(judge, slice.allowed, occurrence)) {
+    enter(run, member.element, occurrence.option, occurrence.index, below);
+    if (
+      slice.allowed !== undefined &&
+      !isAllowed(judge, slice.allowed, occurrence.value, occurrence.option)
+    ) {
       report(run, below, {
         severity: "error",
         code: "structure",
         rule: "choice-type",
-        details: { element: slice.elementId, type: typeOf(occurrence), allowed: [...slice.allowed] },
+        details: {
+          element: slice.elementId,
+          type: typeOf(occurrence.value, occurrence.option),
+          allowed: [...slice.allowed],
+        },
         profile: member.profile,
       });
-    } else if (!slice.item.isEmpty) applyItem(judge, run, slice.item, occurrence, member.element, below);
+    } else if (!slice.item.isEmpty) {
+      const { value, companion, option } = occurrence;
+      applyItem(judge, run, slice.item, value, companion, option, member.element, below);
+    }
   }
   if (slice.slicing !== undefined) {
     applySlicing(judge, run, slice.slicing, occurrences, { ...member, elementId: slice.elementId }, depth);

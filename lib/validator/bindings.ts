@@ -83,6 +83,10 @@ function checkConcept(
   }
   const read = codings.map(readCoding);
   if (answer === "unknown") {
+    if (read.length === 1) {
+      leaveOpen(run, binding, read, depth);
+      return;
+    }
     leaveOpen(
       run,
       binding,
@@ -153,18 +157,12 @@ function refuse(
 }
 
 function leaveOpen(run: Run, binding: Binding, codings: readonly ConceptCoding[], depth: number): void {
-  const { strength } = binding;
-  if (strength !== "required" && strength !== "extensible") return;
-  for (const { system, version, code, display } of codings) {
-    if (code === undefined) continue;
-    recordNotVerified(run, depth, {
-      valueSet: binding.test.valueSet,
-      strength,
-      code,
-      ...(system !== undefined && { system }),
-      ...(version !== undefined && { version }),
-      ...(display !== undefined && { display }),
-    });
+  const { strength, test } = binding;
+  if (run.muted > 0 || (strength !== "required" && strength !== "extensible")) return;
+  for (const coding of codings) {
+    const { code } = coding;
+    if (code !== undefined)
+      recordNotVerified(run, depth, { valueSet: test.valueSet, strength, ...coding, code });
   }
 }
 

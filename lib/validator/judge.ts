@@ -66,7 +66,8 @@ const ABSTRACT: ReadonlySet<string> = new Set(["Resource", "DomainResource"]);
 const LONGEST_TRIAL = 12;
 
 /** Prepares a set of definitions; types and profiles are compiled on first use. */
-export function createJudge(definitions: DefinitionSource): Judge {
+export function createJudge(source: DefinitionSource): Judge {
+  const definitions = remembering(source);
   const constraints = createConstraintCompiler(definitions);
   const shapes = createShapes(definitions, constraints);
   const overlays = createOverlays(definitions, shapes, constraints);
@@ -135,6 +136,26 @@ export function createJudge(definitions: DefinitionSource): Judge {
     resolve: (run, reference) => resolveReference(run, reference)?.resource,
   };
   return judge;
+}
+
+/** Keeps what was found, by the canonical as it was asked for: the same few are asked for again and again. */
+function remembering(source: DefinitionSource): DefinitionSource {
+  const structures = new Map<string, StructureFacts>();
+  const structure = (canonical: string): StructureFacts | undefined => {
+    let found = structures.get(canonical);
+    if (found === undefined) {
+      found = source.structure(canonical);
+      if (found !== undefined) structures.set(canonical, found);
+    }
+    return found;
+  };
+  return {
+    structure,
+    type: (name) => source.type(name),
+    valueSet: (canonical) => source.valueSet(canonical),
+    codeSystem: (canonical) => source.codeSystem(canonical),
+    profilesOf: (type) => source.profilesOf(type),
+  };
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

@@ -45,141 +45,190 @@ const ATTRIBUTES_OF: ReadonlySet<string> = new Set(
 );
 
 const NAMESPACE = "http://www.w3.org/1999/xhtml";
-const NAME = /[A-Za-z_][A-Za-z0-9_.:-]*/y;
 const ATTRIBUTE = /[ \t\r\n]+([A-Za-z_][A-Za-z0-9_.:-]*)[ \t\r\n]*=[ \t\r\n]*("[^"<]*"|'[^'<]*')/y;
-const END = /[ \t\r\n]*(\/?)>/y;
-const CLOSE = /[ \t\r\n]*>/y;
-const ENTITY = /&(?:#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6}|([A-Za-z][A-Za-z0-9]{1,31}));/y;
-const SOMETHING = /[^ \t\r\n\u00a0]/;
+const ENTITY = /&(?:#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});/y;
+const ACTIVE = /^[ \t\r\n]*(?:javascript|vbscript):/i;
+/** Deeper nesting than any reader lays out. */
+const DEEPEST = 500;
+const MOST_PROBLEMS = 20;
 
-/** Answers the first problem of each kind, so that a hostile narrative cannot flood the findings. */
-export function narrativeProblems(div: string): readonly NarrativeProblem[] {
-  const problems: NarrativeProblem[] = [];
-  const seen = new Set<string>();
-  const report = (rule: NarrativeProblem["rule"], subject?: string): void => {
-    const key = `${rule} ${subject ?? ""}`;
-    if (seen.has(key) || problems.length >= 20) return;
-    seen.add(key);
-    problems.push(subject === undefined ? { rule } : { rule, subject });
-  };
-  const malformed = (): readonly NarrativeProblem[] => {
-    report("malformed");
-    return problems;
-  };
+const GREATER_THAN = 62;
+const SLASH = 47;
+const BANG = 33;
+const QUESTION = 63;
 
-  const open: string[] = [];
-  let at = 0;
-  let rootSeen = false;
-  let content = false;
-  const length = div.length;
-  while (at < length) {
-    const tag = div.indexOf("<", at);
-    const textEnd = tag < 0 ? length : tag;
-    if (textEnd > at) {
-      if (!entitiesAreSound(div, at, textEnd, report)) return malformed();
-      if (open.length === 0) {
-        if (SOMETHING.test(div.slice(at, textEnd))) return malformed();
-      } else if (!content && SOMETHING.test(div.slice(at, textEnd))) content = true;
-    }
-    if (tag < 0) break;
-    const next = div.charCodeAt(tag + 1);
-    if (next === 47) {
-      NAME.lastIndex = tag + 2;
-      const name = NAME.exec(div)?.[0];
-      if (name === undefined || open.pop() !== name) return malformed();
-      CLOSE.lastIndex = NAME.lastIndex;
-      if (!CLOSE.test(div)) return malformed();
-      at = CLOSE.lastIndex;
-      continue;
-    }
-    if (next === 33) {
-      if (div.startsWith("<!--", tag)) {
-        const end = div.indexOf("-->", tag + 4);
-        if (end < 0) return malformed();
-        at = end + 3;
-        continue;
-      }
-      if (div.startsWith("<![CDATA[", tag) && open.length > 0) {
-        const end = div.indexOf("]]>", tag + 9);
-        if (end < 0) return malformed();
-        if (SOMETHING.test(div.slice(tag + 9, end))) content = true;
-        at = end + 3;
-        continue;
-      }
-      report("declaration");
-      return problems;
-    }
-    if (next === 63) {
-      const end = div.indexOf("?>", tag + 2);
-      if (end < 0 || rootSeen) return malformed();
-      at = end + 2;
-      continue;
-    }
-    NAME.lastIndex = tag + 1;
-    const name = NAME.exec(div)?.[0];
-    if (name === undefined) return malformed();
-    const isRoot = open.length === 0;
-    if (isRoot) {
-      if (rootSeen) return malformed();
-      rootSeen = true;
-      if (name !== "div") report("root", name);
-    } else if (!ELEMENTS.has(name)) report("element", name);
-    let namespaced = false;
-    let names: Set<string> | undefined;
-    let position = NAME.lastIndex;
-    for (;;) {
-      ATTRIBUTE.lastIndex = position;
-      const attribute = ATTRIBUTE.exec(div);
-      if (attribute === null) break;
-      position = ATTRIBUTE.lastIndex;
-      const key = attribute[1] as string;
-      const quoted = attribute[2] as string;
-      const value = quoted.slice(1, -1);
-      names ??= new Set();
-      if (names.has(key)) return malformed();
-      names.add(key);
-      if (key === "xmlns") {
-        namespaced = true;
-        if (value !== NAMESPACE) report("namespace", value);
-      } else if (!ATTRIBUTES.has(key) && !key.startsWith("xmlns:") && !ATTRIBUTES_OF.has(`${name}.${key}`)) {
-        if (key !== "xml:space") report("attribute", `${name}.${key}`);
-      }
-      if ((key === "href" || key === "src") && /^[ \t\r\n]*(?:javascript|vbscript):/i.test(value)) {
-        report("active-link", name);
-      }
-      if (value.includes("&") && !entitiesAreSound(value, 0, value.length, report)) return malformed();
-    }
-    if (isRoot && !namespaced) report("namespace");
-    END.lastIndex = position;
-    const end = END.exec(div);
-    if (end === null) return malformed();
-    at = END.lastIndex;
-    if (name === "img") content = true;
-    if (end[1] !== "/") {
-      open.push(name);
-      if (open.length > 500) return malformed();
-    }
-  }
-  if (!rootSeen || open.length > 0) return malformed();
-  if (!content) report("empty");
-  return problems;
+interface Scan {
+  readonly div: string;
+  readonly open: string[];
+  readonly problems: NarrativeProblem[];
+  at: number;
+  rootSeen: boolean;
+  hasContent: boolean;
 }
 
-function entitiesAreSound(
-  text: string,
-  from: number,
-  to: number,
-  report: (rule: NarrativeProblem["rule"], subject?: string) => void,
-): boolean {
-  let at = text.indexOf("&", from);
-  while (at >= 0 && at < to) {
+const NONE: readonly NarrativeProblem[] = [];
+
+/** Answers each problem once, so that a hostile narrative cannot flood the findings. */
+export function narrativeProblems(div: string): readonly NarrativeProblem[] {
+  const scan: Scan = { div, open: [], problems: [], at: 0, rootSeen: false, hasContent: false };
+  const isSound = scanDocument(scan) && scan.rootSeen && scan.open.length === 0;
+  if (!isSound) note(scan, "malformed");
+  else if (!scan.hasContent) note(scan, "empty");
+  return scan.problems.length === 0 ? NONE : scan.problems;
+}
+
+function note(scan: Scan, rule: NarrativeProblem["rule"], subject?: string): void {
+  const { problems } = scan;
+  if (problems.length >= MOST_PROBLEMS) return;
+  if (problems.some((problem) => problem.rule === rule && problem.subject === subject)) return;
+  problems.push(subject === undefined ? { rule } : { rule, subject });
+}
+
+/** Each step answers whether the text is well formed so far. */
+function scanDocument(scan: Scan): boolean {
+  const { div } = scan;
+  const { length } = div;
+  if (div.includes("&") && !entitiesAreSound(scan, div)) return false;
+  while (scan.at < length) {
+    const tag = div.indexOf("<", scan.at);
+    if (!scanText(scan, tag < 0 ? length : tag)) return false;
+    if (tag < 0) return true;
+    const next = div.charCodeAt(tag + 1);
+    const isSound =
+      next === SLASH
+        ? scanEndTag(scan, tag)
+        : next === BANG
+          ? scanDeclaration(scan, tag)
+          : next === QUESTION
+            ? scanInstruction(scan, tag)
+            : scanStartTag(scan, tag);
+    if (!isSound) return false;
+  }
+  return true;
+}
+
+function scanText(scan: Scan, to: number): boolean {
+  const isOutside = scan.open.length === 0;
+  if (!isOutside && scan.hasContent) return true;
+  for (let at = scan.at; at < to; at++) {
+    const unit = scan.div.charCodeAt(at);
+    if (unit <= 32 || unit === 160) continue;
+    if (isOutside) return false;
+    scan.hasContent = true;
+    break;
+  }
+  return true;
+}
+
+function scanEndTag(scan: Scan, tag: number): boolean {
+  const name = scan.open.pop();
+  if (name === undefined || !scan.div.startsWith(name, tag + 2)) return false;
+  let at = tag + 2 + name.length;
+  while (isSpace(scan.div.charCodeAt(at))) at++;
+  scan.at = at + 1;
+  return scan.div.charCodeAt(at) === GREATER_THAN;
+}
+
+function scanDeclaration(scan: Scan, tag: number): boolean {
+  const { div } = scan;
+  const isComment = div.startsWith("<!--", tag);
+  if (!isComment && !(div.startsWith("<![CDATA[", tag) && scan.open.length > 0)) {
+    note(scan, "declaration");
+    return false;
+  }
+  const end = isComment ? div.indexOf("-->", tag + 4) : div.indexOf("]]>", tag + 9);
+  if (end < 0) return false;
+  if (!isComment && end > tag + 9) scan.hasContent = true;
+  scan.at = end + 3;
+  return true;
+}
+
+function scanInstruction(scan: Scan, tag: number): boolean {
+  const end = scan.div.indexOf("?>", tag + 2);
+  scan.at = end + 2;
+  return end >= 0 && !scan.rootSeen;
+}
+
+function scanStartTag(scan: Scan, tag: number): boolean {
+  const { div, open } = scan;
+  let at = tag + 1;
+  while (isNameUnit(div.charCodeAt(at))) at++;
+  const name = div.slice(tag + 1, at);
+  if (name === "" || !isNameStart(div.charCodeAt(tag + 1))) return false;
+  const isRoot = open.length === 0;
+  if (isRoot) {
+    if (scan.rootSeen) return false;
+    scan.rootSeen = true;
+    if (name !== "div") note(scan, "root", name);
+  } else if (!ELEMENTS.has(name)) note(scan, "element", name);
+  scan.at = at;
+  if (div.charCodeAt(at) !== GREATER_THAN || isRoot) {
+    if (!scanAttributes(scan, name, isRoot)) return false;
+    at = scan.at;
+    while (isSpace(div.charCodeAt(at))) at++;
+  }
+  if (name === "img") scan.hasContent = true;
+  const isEmpty = div.charCodeAt(at) === SLASH;
+  if (isEmpty) at++;
+  else {
+    open.push(name);
+    if (open.length > DEEPEST) return false;
+  }
+  scan.at = at + 1;
+  return div.charCodeAt(at) === GREATER_THAN;
+}
+
+function scanAttributes(scan: Scan, name: string, isRoot: boolean): boolean {
+  const { div } = scan;
+  const names: string[] = [];
+  for (;;) {
+    ATTRIBUTE.lastIndex = scan.at;
+    const attribute = ATTRIBUTE.exec(div);
+    if (attribute === null) break;
+    scan.at = ATTRIBUTE.lastIndex;
+    const key = attribute[1] ?? "";
+    const value = (attribute[2] ?? "").slice(1, -1);
+    if (names.includes(key) || names.length >= 50) return false;
+    names.push(key);
+    if (key === "xmlns") {
+      if (value !== NAMESPACE) note(scan, "namespace", value);
+    } else if (!isAllowedAttribute(name, key)) note(scan, "attribute", `${name}.${key}`);
+    if ((key === "href" || key === "src") && ACTIVE.test(value)) note(scan, "active-link", name);
+  }
+  if (isRoot && !names.includes("xmlns")) note(scan, "namespace");
+  return true;
+}
+
+function isAllowedAttribute(element: string, key: string): boolean {
+  return (
+    ATTRIBUTES.has(key) ||
+    key.startsWith("xmlns:") ||
+    key === "xml:space" ||
+    ATTRIBUTES_OF.has(`${element}.${key}`)
+  );
+}
+
+function isSpace(unit: number): boolean {
+  return unit === 32 || unit === 10 || unit === 13 || unit === 9;
+}
+
+function isNameStart(unit: number): boolean {
+  return (unit >= 97 && unit <= 122) || (unit >= 65 && unit <= 90) || unit === 95;
+}
+
+function isNameUnit(unit: number): boolean {
+  return isNameStart(unit) || (unit >= 48 && unit <= 58) || unit === 45 || unit === 46;
+}
+
+/** Comments and CDATA may have an `&` of their own. */
+function entitiesAreSound(scan: Scan, text: string): boolean {
+  const judged = text.includes("<!") ? text.replace(/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>/g, "") : text;
+  for (let at = judged.indexOf("&"); at >= 0; at = judged.indexOf("&", ENTITY.lastIndex)) {
     ENTITY.lastIndex = at;
-    const entity = ENTITY.exec(text);
-    if (entity === null) {
-      report("entity", "&");
+    if (!ENTITY.test(judged)) {
+      note(scan, "entity", "&");
       return false;
     }
-    at = text.indexOf("&", ENTITY.lastIndex);
   }
   return true;
 }

@@ -238,9 +238,8 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const BASE64_SPACE = /[ \t\r\n]/;
 
 function base64Problem(value: string): PrimitiveProblem | undefined {
-  if (!BASE64_SPACE.test(value)) {
-    return value.length % 4 === 0 && BASE64.test(value) ? undefined : "format";
-  }
+  if (value.length % 4 === 0 && BASE64.test(value)) return undefined;
+  if (!BASE64_SPACE.test(value)) return "format";
   const packed = value.replace(/[ \t\r\n]+/g, "");
   return packed.length > 0 && packed.length % 4 === 0 && BASE64.test(packed) ? "whitespace-inside" : "format";
 }

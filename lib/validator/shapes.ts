@@ -53,6 +53,8 @@ export interface TypeOption {
   readonly key: string;
   /** JSON key of a primitive's id and extensions. */
   readonly companionKey: string;
+  /** How the place reads in FHIRPath. */
+  readonly segment: string;
   /** Tag of a primitive, else -1. */
   readonly tag: number;
   readonly isResource: boolean;
@@ -255,6 +257,7 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
     name: string,
     isChoice: boolean,
   ): TypeOption[] => {
+    const choice = isChoice ? name : undefined;
     if (facts.contentReference !== undefined) {
       const [url, path] = splitContentReference(facts.contentReference);
       const owner = url === "" ? structure : (definitions.structure(url) ?? structure);
@@ -268,6 +271,7 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
             targets: undefined,
             profiles: [],
           },
+          undefined,
           () => part(owner, path),
         ),
       ];
@@ -278,7 +282,7 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
       const key = isChoice ? name + code.charAt(0).toUpperCase() + code.slice(1) : name;
       if (hasParts) {
         options.push(
-          option({ code, key, tag: -1, isResource: false, targets: undefined, profiles: [] }, () =>
+          option({ code, key, tag: -1, isResource: false, targets: undefined, profiles: [] }, choice, () =>
             part(structure, facts.path),
           ),
         );
@@ -289,11 +293,15 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
       const base = tag >= 0 ? undefined : definitions.type(code);
       const isResource = base?.kind === "resource";
       options.push(
-        option({ code, key, tag, isResource, targets: targetTypes(definitions, targets), profiles }, () => {
-          const shape = type(code);
-          if (shape === undefined) throw new RangeError(`the definitions lack the type ${code}`);
-          return shape;
-        }),
+        option(
+          { code, key, tag, isResource, targets: targetTypes(definitions, targets), profiles },
+          choice,
+          () => {
+            const shape = type(code);
+            if (shape === undefined) throw new RangeError(`the definitions lack the type ${code}`);
+            return shape;
+          },
+        ),
       );
     }
     return options;
@@ -304,13 +312,18 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
 
 const NO_IDENTITIES: ReadonlySet<string> = new Set();
 
-function option(facts: Omit<TypeOption, "shape" | "companionKey">, build: () => TypeShape): TypeOption {
+function option(
+  facts: Omit<TypeOption, "shape" | "companionKey" | "segment">,
+  choice: string | undefined,
+  build: () => TypeShape,
+): TypeOption {
   let built: TypeShape | undefined;
-  return { ...facts, companionKey: `_${facts.key}`, shape: () => (built ??= build()) };
+  const segment = choice === undefined ? facts.key : `${choice}.ofType(${facts.code})`;
+  return { ...facts, companionKey: `_${facts.key}`, segment, shape: () => (built ??= build()) };
 }
 
 function addProperties(properties: Map<string, Property>, element: ElementShape, of: TypeOption): void {
-  const segment = element.isChoice ? `${element.name}.ofType(${of.code})` : element.name;
+  const { segment } = of;
   const companion = `_${of.key}`;
   properties.set(of.key, {
     element,

@@ -32,7 +32,7 @@ function endOfString(source: string, at: number): number {
 }
 
 /** A number with a fraction of zeros or an exponent: an integer must not be written like that. */
-export const ODD_NUMBER = /[0-9](?:\.0+)?[eE][+-]?[0-9]|[0-9]\.0+(?![0-9])|[-\s:[,]-0(?![.0-9])/;
+export const ODD_NUMBER = /[[:,\s]-?[0-9]+(?:\.0+(?![0-9])|(?:\.[0-9]+)?[eE])|[[:,\s]-0(?![.0-9])/;
 
 /** Keys from the root to a place, with indices for array entries. */
 export type SourcePath = readonly (string | number)[];
@@ -95,7 +95,7 @@ export function readSource(source: string): SourceFacts {
         break;
       }
       default:
-        if (ODD_NUMBER.test(token) && oddNumbers.length < MOST) {
+        if (ODD_NUMBER.test(` ${token}`) && oddNumbers.length < MOST) {
           oddNumbers.push({ path: pathOf(levels), written: token });
         }
     }

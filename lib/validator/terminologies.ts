@@ -125,14 +125,14 @@ export interface ConceptCoding {
 
 /** Reads what is well formed of a Coding. */
 export function readCoding(value: unknown): ConceptCoding {
-  if (!isObject(value)) return {};
+  const read: { -readonly [K in keyof ConceptCoding]: ConceptCoding[K] } = {};
+  if (!isObject(value)) return read;
   const { system, version, code, display } = value;
-  return {
-    ...(typeof system === "string" && { system }),
-    ...(typeof version === "string" && { version }),
-    ...(typeof code === "string" && { code }),
-    ...(typeof display === "string" && { display }),
-  };
+  if (typeof system === "string") read.system = system;
+  if (typeof version === "string") read.version = version;
+  if (typeof code === "string") read.code = code;
+  if (typeof display === "string") read.display = display;
+  return read;
 }
 
 /** Membership of a CodeableConcept: any coding that is in suffices. */

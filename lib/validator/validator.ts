@@ -140,17 +140,20 @@ function shapeOf(judge: Judge, value: unknown): TypeShape | undefined {
 
 function resultOf(run: Run, resource: unknown): ValidationResult {
   const { fatal, error, warning, information } = run;
-  const resourceType = stringAt(resource, "resourceType");
-  const id = stringAt(resource, "id");
-  return {
-    ...(resourceType !== undefined && { resourceType }),
-    ...(id !== undefined && { id }),
-    profiles: [...run.profiles],
-    assumedProfiles: [...run.assumedProfiles],
+  const result: { -readonly [K in keyof ValidationResult]: ValidationResult[K] } = {
+    profiles: run.profiles.size === 0 ? NONE : [...run.profiles],
+    assumedProfiles: run.assumedProfiles.size === 0 ? NONE : [...run.assumedProfiles],
     valid: fatal + error === 0,
     counts: { fatal, error, warning, information },
     findings: run.findings,
     notVerified: run.notVerified,
     notVerifiedCount: run.notVerifiedCount,
   };
+  const resourceType = stringAt(resource, "resourceType");
+  if (resourceType !== undefined) result.resourceType = resourceType;
+  const id = stringAt(resource, "id");
+  if (id !== undefined) result.id = id;
+  return result;
 }
+
+const NONE: readonly string[] = [];

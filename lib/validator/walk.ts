@@ -260,12 +260,7 @@ function walkItems(
   depth: number,
 ): void {
   if (!Array.isArray(items)) {
-    report(run, depth, {
-      severity: "error",
-      code: "structure",
-      rule: "json-expected-array",
-      details: { key, found: kindOf(items) },
-    });
+    reportNoArray(run, items, key, depth);
     if (isObject(items)) walkItem(judge, run, items, property, key, depth);
     return;
   }
@@ -280,6 +275,21 @@ function walkItems(
     walkItem(judge, run, items[at], property, key, depth);
   }
   checkMaximum(run, property.element, length, depth - 1);
+}
+
+function reportNoArray(run: Run, found: unknown, key: string, depth: number): void {
+  report(
+    run,
+    depth,
+    found === null
+      ? { severity: "error", code: "invalid", rule: "json-null" }
+      : {
+          severity: "error",
+          code: "structure",
+          rule: "json-expected-array",
+          details: { key, found: kindOf(found) },
+        },
+  );
 }
 
 function checkMaximum(run: Run, element: ElementShape, count: number, depth: number): void {
@@ -377,12 +387,7 @@ function walkPrimitives(
   depth: number,
 ): void {
   if (!Array.isArray(items)) {
-    report(run, depth, {
-      severity: "error",
-      code: "structure",
-      rule: "json-expected-array",
-      details: { key, found: kindOf(items) },
-    });
+    reportNoArray(run, items, key, depth);
     return;
   }
   const { length } = items;
@@ -520,12 +525,7 @@ function walkCompanions(
   }
   if (!Array.isArray(companions)) {
     if (isObject(companions)) run.keysIncomplete = true;
-    report(run, depth, {
-      severity: "error",
-      code: "structure",
-      rule: "json-expected-array",
-      details: { key, found: kindOf(companions) },
-    });
+    reportNoArray(run, companions, key, depth);
     return;
   }
   if (companions.length === 0) {

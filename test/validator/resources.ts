@@ -43,7 +43,7 @@ export function changed<T extends JsonRecord>(
   path: string,
   value: Json | undefined,
 ): JsonRecord {
-  const copy = structuredClone(resource) as JsonRecord;
+  const copy = structuredClone(resource);
   const steps = path.split(".");
   const last = steps.pop() as string;
   let holder: Json | undefined = copy;
