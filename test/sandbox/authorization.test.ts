@@ -422,6 +422,26 @@ describe("the legacy authorization server", () => {
     expect((await post(endpoint, form("riverbend-system-es384"))).status).toBe(401);
   });
 
+  it("logs users in for each of the v1 APIs, by aud", async () => {
+    const server = sandbox.legacyOrigin;
+    const client = "v1-patient-public";
+    const tokenFor = async (aud: string) => {
+      const scope = "openid launch/patient patient/*.read";
+      const login = await logIn(sandbox, { client, server, scope, parameters: { aud } });
+      return json<TokenResponse>(await exchange(sandbox, login, { client_id: client }, {}, server));
+    };
+    const first = `${sandbox.origin}/uscore/v1`;
+    const general = `${sandbox.origin}/v4`;
+    const { access_token: token, scope } = await tokenFor(general);
+    expect(scope).toBe("openid launch/patient patient/*.read");
+    const answer = await fetch(`${general}/Patient/riverbend-patient-1`, { headers: bearer(token) });
+    expect(answer.headers.get("content-type")).toContain("xml");
+    expect(await answer.text()).toContain('<id value="riverbend-patient-1"/>');
+    expect((await fetch(`${first}/Patient`, { headers: bearer(token) })).status).toBe(401);
+    const { access_token: other } = await tokenFor(first);
+    expect((await fetch(`${first}/Patient`, { headers: bearer(other) })).status).toBe(200);
+  });
+
   it("keeps its cookies from the tenants' servers", async () => {
     const query = new URLSearchParams({
       response_type: "code",

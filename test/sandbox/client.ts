@@ -92,6 +92,8 @@ export interface LoginOptions {
   readonly allowScopes?: readonly string[];
   readonly parameters?: Record<string, string | undefined>;
   readonly method?: "GET" | "POST";
+  /** Base of the authorization server; by default the first tenant's. */
+  readonly server?: string;
 }
 
 /** Goes from the authorization request to the application's redirect, through the pages, as a browser does. */
@@ -124,7 +126,7 @@ export async function logIn(sandbox: Sandbox, options: LoginOptions = {}) {
     }
     return response;
   };
-  const start = `${authorization(sandbox)}/authorize`;
+  const start = `${options.server ?? authorization(sandbox)}/authorize`;
   let response =
     options.method === "POST" ? await browse(start, query) : await browse(`${start}?${query.toString()}`);
   for (let hop = 0; hop < 10; hop += 1) {
@@ -166,9 +168,10 @@ export function exchange(
   login: { readonly redirect: Record<string, string> | undefined; readonly verifier: string },
   form: Record<string, string> = {},
   headers: Record<string, string> = {},
+  server = authorization(sandbox),
 ): Promise<Response> {
   return post(
-    `${authorization(sandbox)}/token`,
+    `${server}/token`,
     {
       grant_type: "authorization_code",
       code: login.redirect?.["code"] ?? "",

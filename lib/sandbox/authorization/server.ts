@@ -60,12 +60,15 @@ async function importProvider(): Promise<typeof import("oidc-provider")> {
   }
 }
 
+let libraryOfProcess: ReturnType<typeof importProvider> | undefined;
+
 /** Starts the authorization server of a tenant, or the legacy one. */
 export async function createAuthorizationServer(
   options: AuthorizationServerOptions,
 ): Promise<AuthorizationServer> {
   const { state, tenant, base } = options;
-  const library = await importProvider();
+  libraryOfProcess ??= importProvider();
+  const library = await libraryOfProcess;
   const clients = new Map(
     registrations()
       .applications.filter((each) => isClientOf(each, tenant))
@@ -126,9 +129,9 @@ function isClientOf(application: Application, tenant: Tenant | undefined): boole
   return application.generation === "v2" && application.tenant === tenant.id;
 }
 
-/** The API an application is registered for. */
-export function apiOf(application: Application): ApiDefinition | undefined {
-  return apis().find(
+/** The APIs an application is registered for: one in v2; in v1 all of its kind of access, the first by default. */
+function apisOf(application: Application): readonly ApiDefinition[] {
+  return apis().filter(
     (api) =>
       api.generation === application.generation &&
       api.party === application.party &&
@@ -222,10 +225,11 @@ function configuration(
   const { users, applications, tenants } = registrations();
   const home = tenant ?? tenants[0];
   const applicationOf = (id: string) => applications.find((each) => each.id === id);
-  const audienceOf = (clientId: string): string => {
+  const audiencesOf = (clientId: string): [string, ...string[]] => {
     const application = applicationOf(clientId);
-    const api = application === undefined ? undefined : apiOf(application);
-    return api === undefined || home === undefined ? base : apiBase(state.origin, api, home);
+    if (application === undefined || home === undefined) return [base];
+    const [first = base, ...others] = apisOf(application).map((api) => apiBase(state.origin, api, home));
+    return [first, ...others];
   };
   const patientApi = home === undefined ? undefined : patientApiOf(tenant);
   const { port } = new URL(base);
@@ -297,10 +301,8 @@ function configuration(
       launch: (ctx, value) => {
         const isAsked = ctx.oidc.requestParamScopes.has("launch");
         if (value === undefined && !isAsked) return;
-        if (
-          value === undefined ||
-          launches.find(value)?.base !== audienceOf(ctx.oidc.client?.clientId ?? "")
-        ) {
+        const launched = value === undefined ? undefined : launches.find(value);
+        if (launched === undefined || !audiencesOf(ctx.oidc.client?.clientId ?? "").includes(launched.base)) {
           throw new errors.InvalidRequest("launch is unknown, or was made for another API");
         }
       },
@@ -340,13 +342,12 @@ function configuration(
         enabled: true,
         defaultResource: (ctx, client, oneOf) => {
           if (oneOf !== undefined) return Array.isArray(oneOf) ? (oneOf[0] ?? "") : oneOf;
-          const audience = audienceOf(client?.clientId ?? "");
-          if (ctx.oidc.route === "authorization") checkAudience(ctx, audience, errors);
-          return audience;
+          const audiences = audiencesOf(client?.clientId ?? "");
+          return ctx.oidc.route === "authorization" ? audienceAsked(ctx, audiences, errors) : audiences[0];
         },
         useGrantedResource: () => true,
         getResourceServerInfo: (ctx, resource, client) => {
-          if (resource !== audienceOf(client.clientId)) throw new errors.InvalidTarget();
+          if (!audiencesOf(client.clientId).includes(resource)) throw new errors.InvalidTarget();
           const application = applicationOf(client.clientId);
           const { scope } = ctx.oidc.params as { scope?: string };
           const requested = scope?.split(" ") ?? [];
@@ -385,11 +386,12 @@ function configuration(
 }
 
 /** `aud` names the API the application wants to use (SMART 2.0.0, "Request authorization code"). */
-function checkAudience(ctx: KoaContextWithOIDC, audience: string, errors: Errors): void {
+function audienceAsked(ctx: KoaContextWithOIDC, audiences: readonly string[], errors: Errors): string {
   const asked = (ctx.oidc.params as { aud?: string } | undefined)?.aud;
   if (asked === undefined) throw new errors.InvalidRequest("aud is missing");
-  if (asked.replace(/\/$/, "") !== audience)
-    throw new errors.InvalidRequest("aud is not an API of this application");
+  const audience = audiences.find((each) => each === asked.replace(/\/$/, ""));
+  if (audience === undefined) throw new errors.InvalidRequest("aud is not an API of this application");
+  return audience;
 }
 
 // A client that does not authenticate as it is registered to is told so, whichever way it failed (RFC 6749, 5.2).
