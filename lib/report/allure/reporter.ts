@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import type { TestResult } from "allure-js-commons";
 import AllureVitestReporter from "allure-vitest/reporter";
 import type { RunnerTask } from "vitest";
 import type { TestCase, Vitest } from "vitest/node";
@@ -8,14 +7,7 @@ import { exchangeReader } from "../evidence.ts";
 import { asCheckResult, objectOf, parseResult } from "../read.ts";
 import type { CheckResult } from "../../checks/results.ts";
 import { allureUuid, mapToAllure } from "./mapping.ts";
-import type { MappedResult } from "./mapping.ts";
-import {
-  ALLURE_RESULTS,
-  clearAllureResults,
-  makeAllureResults,
-  writeAttachments,
-  writeMapped,
-} from "./results.ts";
+import { ALLURE_RESULTS, clearAllureResults, makeAllureResults, writeMapped } from "./results.ts";
 
 export interface AllureReporterOptions {
   /** The results directory; results go to `allure-results` inside it, exchanges are read from `evidence`. */
@@ -29,8 +21,8 @@ const CATCH_UP_MS = 200;
 
 /**
  * Reporter for vitest that writes each verdict to Allure as it falls, so that a run that is killed keeps what it has.
- * The verdict is read from the task's meta (`task.meta.careconnect`, a CheckResult); tests without one are reported as
- * allure-vitest would.
+ * The verdict is read from the task's meta (`task.meta.careconnect`, a CheckResult) and not guessed from names and
+ * messages as allure-vitest does; only tests without a verdict, such as one that fell over, are left to it.
  *
  * Vitest throttles what workers tell: a check that ends within 100 ms of another may be held back until some third
  * one moves, which is too late when that one hangs until the process is stopped. So the reporter also follows
@@ -38,41 +30,27 @@ const CATCH_UP_MS = 200;
  */
 export class AllureReporter extends AllureVitestReporter {
   readonly #results: string;
+  readonly #write: (result: CheckResult) => void;
   readonly #follow: () => void;
-  #current: unknown;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ folder, apiTitles }: AllureReporterOptions) {
     const results = join(folder, ALLURE_RESULTS);
-    const written = new Set<string>();
-    const readExchange = exchangeReader(folder);
-    const map = (result: CheckResult): MappedResult =>
-      mapToAllure(result, { readExchange, apiTitle: apiTitles?.get(result.api) });
-    super({
-      resultsDir: results,
-      listeners: [
-        {
-          // What allure-vitest made of the task is replaced as a whole: it guesses the status from names and messages.
-          beforeTestResultWrite: (guessed: TestResult) => {
-            const result = asCheckResult(this.#current);
-            if (result === undefined) return;
-            const mapped = map(result);
-            writeAttachments(results, mapped);
-            written.add(mapped.test.uuid);
-            Object.assign(guessed, mapped.test);
-          },
-        },
-      ],
-    });
+    super({ resultsDir: results });
     this.#results = results;
+    const readExchange = exchangeReader(folder);
+    const written = new Set<string>();
+    this.#write = (result) => {
+      const uuid = allureUuid(result);
+      if (written.has(uuid)) return;
+      written.add(uuid);
+      writeMapped(results, mapToAllure(result, { readExchange, apiTitle: apiTitles?.get(result.api) }));
+    };
     const read = followLines(join(folder, "results.ndjson"));
     this.#follow = () => {
       for (const line of read()) {
         const result = parseResult(line);
-        if (result === undefined || written.has(allureUuid(result))) continue;
-        const mapped = map(result);
-        written.add(mapped.test.uuid);
-        writeMapped(results, mapped);
+        if (result !== undefined) this.#write(result);
       }
     };
   }
@@ -89,12 +67,9 @@ export class AllureReporter extends AllureVitestReporter {
 
   /** Writes a finished test at once. */
   onTestCaseResult(testCase: TestCase): void {
-    this.#current = objectOf(testCase.meta())["careconnect"];
-    try {
-      this.handleTask((testCase as unknown as { readonly task: RunnerTask }).task);
-    } finally {
-      this.#current = undefined;
-    }
+    const result = asCheckResult(objectOf(testCase.meta())["careconnect"]);
+    if (result === undefined) this.handleTask((testCase as unknown as { readonly task: RunnerTask }).task);
+    else this.#write(result);
   }
 
   /** Everything that vitest told of is written by now; the base class would write it all a second time. */

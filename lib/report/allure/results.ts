@@ -16,18 +16,11 @@ export function makeAllureResults(folder: string): void {
 }
 
 /** Writes a mapped result; its attachments first, so that a result that is there is whole. */
-export function writeMapped(folder: string, mapped: MappedResult): void {
-  writeAttachments(folder, mapped);
-  const file = join(folder, resultFileName(mapped.test.uuid));
-  writeFileSync(`${file}.tmp`, JSON.stringify(mapped.test), { mode: 0o600 });
+export function writeMapped(folder: string, { test, files }: MappedResult): void {
+  for (const { fileName, content } of files) writeFileSync(join(folder, fileName), content, { mode: 0o600 });
+  const file = join(folder, resultFileName(test.uuid));
+  writeFileSync(`${file}.tmp`, JSON.stringify(test), { mode: 0o600 });
   renameSync(`${file}.tmp`, file);
-}
-
-/** Writes the files that a mapped result refers to; the result itself is the caller's. */
-export function writeAttachments(folder: string, mapped: MappedResult): void {
-  for (const { fileName, content } of mapped.files) {
-    writeFileSync(join(folder, fileName), content, { mode: 0o600 });
-  }
 }
 
 /** The name by which Allure knows a test result. */
