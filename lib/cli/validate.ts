@@ -92,6 +92,17 @@ function serviceUrl(text: string): string {
 
 /** Does what `validate` was asked to; answers the exit code. */
 export async function validate(args: ValidateArguments): Promise<number> {
+  // Without a listener, a pipe that is closed between two writes would end the process with a stack.
+  process.stdout.on("error", () => undefined);
+  try {
+    return await judgeFiles(args);
+  } catch (error) {
+    if (isClosedPipe(error)) return EXIT.incomplete;
+    throw error;
+  }
+}
+
+async function judgeFiles(args: ValidateArguments): Promise<number> {
   const jobs = wholeNumber("jobs", args.jobs ?? availableParallelism(), 1, 256);
   const maxFindings = wholeNumber("max-findings", args.maxFindings, 0, 1_000_000);
   const terminology = args.terminology === undefined ? undefined : { url: serviceUrl(args.terminology) };
@@ -128,6 +139,12 @@ export async function validate(args: ValidateArguments): Promise<number> {
   return tally.invalid > 0 ? EXIT.failed : EXIT.passed;
 }
 
+/** Prints, and waits where the reader is slower. */
 async function writeOut(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, "drain");
+}
+
+/** Whoever reads may stop reading: `validate … | head`. */
+function isClosedPipe(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE";
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import type { ValidationResult, Validator } from "../result.ts";
 import type { TerminologyService } from "../terminology.ts";
@@ -42,14 +43,11 @@ export interface JudgeOptions {
 /** Largest document that is read whole, in bytes: beyond it a text cannot be held in one string. */
 const MAX_DOCUMENT = 256 * 1024 * 1024;
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
+/** The text of UTF-8 bytes; `undefined` where they are none. */
 function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return isUtf8(bytes)
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")
+    : undefined;
 }
 
 function notUtf8(bytes: Uint8Array): ValidationResult {

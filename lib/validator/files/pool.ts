@@ -39,8 +39,9 @@ export function openPool(jobs: number, settings: WorkerSettings): Pool {
   const threads = Array.from({ length: jobs }, () => {
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       workerData: settings,
-      // Young objects die with their line: a small nursery keeps the resident size down.
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+      // Objects die with their line: a small nursery, and a heap that is told its end, keep the resident size down.
+      // The end is far beyond what the longest line needs.
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 },
     });
     const thread: Thread = { worker, current: undefined };
     const fail = (error: Error): void => {

@@ -8,6 +8,9 @@ function visible(text: string): string {
   });
 }
 
+/** Value sets that the summary names; the counts include all. */
+const SHOWN_VALUE_SETS = 20;
+
 function counted(count: number, singular: string, plural = `${singular}s`): string {
   return `${count.toLocaleString("en-US")} ${count === 1 ? singular : plural}`;
 }

@@ -19,7 +19,8 @@ export interface ValidateFilesOptions {
 }
 
 const MIB = 1024 * 1024;
-const CHUNK_BYTES = MIB;
+/** Small pieces keep few objects alive at one time; larger ones made threads no faster, and twice the size. */
+const CHUNK_BYTES = 256 * 1024;
 const READ_BYTES = 256 * 1024;
 /** Documents that a thread takes at one time, and their total size. */
 const BATCH_FILES = 50;

@@ -29,6 +29,9 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
 /** Files that packages have beside their resources. */
 const NOT_RESOURCES = new Set(["package.json", "package-lock.json"]);
 
+/** In place of an extension: links to directories or to nothing, sockets and the like. */
+export const LINK = "that are links or no plain files";
+
 function formOf(path: string): Source["form"] | undefined {
   const extension = extname(path).toLowerCase();
   if (extension === ".json") return "json";
@@ -41,20 +44,24 @@ async function walk(folder: string, found: Source[], passedOver: Map<string, num
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await walk(path, found, passedOver);
-    else if (entry.isFile() && !NOT_RESOURCES.has(entry.name)) {
-      const form = formOf(path);
-      if (form === undefined) {
-        const extension = extname(path).toLowerCase();
-        passedOver.set(extension, (passedOver.get(extension) ?? 0) + 1);
-      } else found.push({ name: path, form, bytes: (await stat(path)).size });
+    if (entry.isDirectory()) {
+      await walk(path, found, passedOver);
+      continue;
     }
+    if (NOT_RESOURCES.has(entry.name)) continue;
+    // A link to a file is that file; a link to a directory could lead in a circle.
+    const status = await stat(path).catch(() => undefined);
+    const form = formOf(path);
+    if (form === undefined || status?.isFile() !== true) {
+      const kind = status?.isFile() === true ? extname(path).toLowerCase() : LINK;
+      passedOver.set(kind, (passedOver.get(kind) ?? 0) + 1);
+    } else found.push({ name: path, form, bytes: status.size });
   }
 }
 
 /**
  * What the paths of a command mean: files as they are, directories with all their `*.json` and `*.ndjson` (hidden
- * files, links and `package.json` apart), `-` for standard input.
+ * files, `package.json` and links to directories apart), `-` for standard input.
  *
  * @throws ConfigurationError for a path that cannot be judged.
  */
