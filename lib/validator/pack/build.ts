@@ -5,7 +5,7 @@ import { packageCompiler, type CompiledDefinitions, type SourceResource } from "
 import { notInR4 } from "./corrections.ts";
 import { PackError } from "./errors.ts";
 import { capabilityFacts, searchParameterFacts } from "./capability.ts";
-import { readPackageArchive, validationTypes, type FhirPackage } from "./package.ts";
+import { readPackage, validationTypes, type FhirPackage } from "./package.ts";
 import { isRawObject } from "./raw.ts";
 import { restoreR4 } from "./restore.ts";
 import { layered, memoryPack } from "./store.ts";
@@ -114,7 +114,7 @@ export async function compileGuide(
   guide: (typeof builtInGuides)[number],
   r4: CompiledDefinitions,
 ): Promise<ReadonlyMap<string, string>> {
-  const fhirPackage = await readPackageArchive(archive, [
+  const fhirPackage = await readPackage(archive, [
     ...validationTypes,
     "CapabilityStatement",
     "SearchParameter",

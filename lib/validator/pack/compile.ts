@@ -102,24 +102,41 @@ function structureCompiler(sources: ReadonlyMap<string, SourceResource>, base: D
           structure: (canonical) => structure(splitCanonical(canonical).url) ?? base?.structure(canonical),
           type: (name) => structure(`http://hl7.org/fhir/StructureDefinition/${name}`) ?? base?.type(name),
         });
-  const ofRole = (type: string, profiles: "profiles" | "types") =>
-    [...sources]
-      .filter(([, { resource }]) => {
-        const constraint = resource["derivation"] === "constraint";
-        const fits = profiles === "profiles" ? constraint && resource["kind"] === "resource" : !constraint;
-        return resource["type"] === type && fits;
-      })
-      .map(([url]) => url)
-      .toSorted();
+  let roles: Roles | undefined;
+  const byRole = () => (roles ??= rolesOf(sources));
   return {
     // A definition with elements of neither kind (a placeholder) constrains nothing.
     urls: [...sources]
       .filter(([, { resource }]) => hasSnapshot(resource) || resource["baseDefinition"] !== undefined)
       .map(([url]) => url),
     structure,
-    profileUrls: (type: string) => ofRole(type, "profiles"),
-    typeUrl: (name: string) => ofRole(name, "types")[0],
+    profileUrls: (type: string) => byRole().profiles.get(type) ?? [],
+    typeUrl: (name: string) => byRole().types.get(name),
   };
+}
+
+interface Roles {
+  /** Type → URLs of the resource profiles on it. */
+  readonly profiles: ReadonlyMap<string, readonly string[]>;
+  /** Type → URL of the definition that makes it. */
+  readonly types: ReadonlyMap<string, string>;
+}
+
+function rolesOf(sources: ReadonlyMap<string, SourceResource>): Roles {
+  const profiles = new Map<string, string[]>();
+  const types = new Map<string, string>();
+  for (const [url, { resource }] of [...sources].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const type = resource["type"];
+    if (typeof type !== "string") continue;
+    if (resource["derivation"] !== "constraint") {
+      if (!types.has(type)) types.set(type, url);
+    } else if (resource["kind"] === "resource") {
+      const known = profiles.get(type);
+      if (known) known.push(url);
+      else profiles.set(type, [url]);
+    }
+  }
+  return { profiles, types };
 }
 
 function terminologyCompiler(

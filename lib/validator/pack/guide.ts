@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { packageCompiler } from "./compile.ts";
 import { PackError } from "./errors.ts";
-import { readPackageArchive, readPackageFolder, type FhirPackage } from "./package.ts";
+import { readPackage, readPackageFolder, type FhirPackage } from "./package.ts";
 import { layered, type Pack } from "./store.ts";
 
 export interface GuideContext {
@@ -44,8 +44,9 @@ export async function loadGuide(reference: string, context: GuideContext): Promi
 }
 
 async function readReference(reference: string, cache: string): Promise<FhirPackage> {
-  if (/\.(?:tgz|tar\.gz)$/.test(reference)) return readPackageArchive(reference);
-  if (existsSync(reference) && statSync(reference).isDirectory()) return readPackageFolder(reference);
+  if (/\.(?:tgz|tar\.gz)$/.test(reference) || (existsSync(reference) && statSync(reference).isDirectory())) {
+    return readPackage(reference);
+  }
   const [, name, version] = /^([\w.-]+)#([\w.-]+)$/.exec(reference) ?? [];
   if (name === undefined || version === undefined) {
     throw new PackError(

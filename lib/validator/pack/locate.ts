@@ -39,3 +39,12 @@ export function findArchive(id: string, version: string): string | undefined {
   }
   return undefined;
 }
+
+/**
+ * An official package on this machine, to be read by `readPackage`: its archive (see `findArchive`), else its
+ * unpacked folder in the FHIR package cache; undefined where there is neither.
+ */
+export function findPackage(id: string, version: string): string | undefined {
+  const folder = join(packageCache(), `${id}#${version}`);
+  return findArchive(id, version) ?? (existsSync(folder) ? folder : undefined);
+}

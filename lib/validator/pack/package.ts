@@ -112,6 +112,15 @@ export async function readPackageArchive(
   return assemble(members, types, file, { sha256: hash.digest("hex") });
 }
 
+/** Reads a FHIR package from an archive or from a folder, by what the path leads to. */
+export async function readPackage(
+  path: string,
+  types: readonly string[] = validationTypes,
+): Promise<FhirPackage> {
+  const info = await stat(path).catch(() => undefined);
+  return info?.isDirectory() ? readPackageFolder(path, types) : readPackageArchive(path, types);
+}
+
 /** Reads a FHIR package that is unpacked: a folder with `package/package.json`, or that `package` folder itself. */
 export async function readPackageFolder(
   folder: string,
