@@ -8,7 +8,6 @@ import type {
   StructureFacts,
   TypeFacts,
 } from "./format.ts";
-import { pathOfId } from "./structure.ts";
 
 /*
  * How structures stand on disk: one JSON object a line, defaults left out, short keys.
@@ -127,6 +126,11 @@ function typeFacts(record: TypeRecord): TypeFacts {
     ...(record.m ? { mustSupport: true } : {}),
     ...(record.M ? { mustSupportTargets: record.M.map(lengthen) } : {}),
   };
+}
+
+/** `ElementDefinition.id` without slice names; equals the path in every well-formed definition. */
+function pathOfId(id: string): string {
+  return id.replaceAll(/:[^.]*/g, "");
 }
 
 /** `Observation.component:systolic` → `systolic`. */

@@ -127,11 +127,6 @@ function constraintFacts(reader: RawReader, constraint: RawObject): ConstraintFa
   return facts;
 }
 
-/** `ElementDefinition.id` without slice names; equals the path in every well-formed definition. */
-export function pathOfId(id: string): string {
-  return id.replaceAll(/:[^.]*/g, "");
-}
-
 /**
  * Facts of one ElementDefinition. Properties that a differential may leave out (`min`, `max`, `base`) are left out
  * here too: `elementFacts` completes them for a snapshot.
