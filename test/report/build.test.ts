@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -121,8 +122,10 @@ describe("reports of a sample run", () => {
 
   it("hold the same Allure results when they are built again", async () => {
     const names = readdirSync(join(folder, "allure-results")).toSorted();
+    mkdirSync(join(folder, ".allure-killed"));
     await buildReports({ resultsDirs: [folder], out: folder, formats: ["allure"] });
     expect(readdirSync(join(folder, "allure-results")).toSorted()).toEqual(names);
+    expect(existsSync(join(folder, ".allure-killed"))).toBe(false);
     expect(readFileSync(join(folder, "history.jsonl"), "utf8").trim().split("\n")).toHaveLength(1);
     expect(readFileSync(join(folder, "history.ndjson"), "utf8").trim().split("\n")).toHaveLength(1);
   });

@@ -2,7 +2,16 @@
  * Allure 3's single-file page, made by its library in this process: no Java, no network, nothing written outside of
  * the output directory.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { AllureReport, FileSystemReportFiles } from "@allurereport/core";
 import AwesomePlugin from "@allurereport/plugin-awesome";
@@ -33,6 +42,9 @@ const HIDDEN_LABELS = [
   "environment",
   "requirement",
 ];
+
+/** How folders begin in which a page is being made. */
+const WORK = ".allure-";
 
 /** Runs whose verdicts the page keeps for trends, and how much all of them may take: they are read as a whole. */
 const HISTORY_RUNS = 30;
@@ -69,7 +81,11 @@ export async function buildAllureReport(
     );
     return results;
   });
-  const work = mkdtempSync(join(out, ".allure-"));
+  // What a build that was killed left behind.
+  for (const name of readdirSync(out).filter((entry) => entry.startsWith(WORK))) {
+    rmSync(join(out, name), { recursive: true, force: true });
+  }
+  const work = mkdtempSync(join(out, WORK));
   try {
     const history = join(out, "history.jsonl");
     const runId = runs.map(({ run }) => run.run).join("+");
