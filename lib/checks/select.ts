@@ -37,7 +37,7 @@ function step(from: Selected, segment: string): Selected[] {
     const [, name = "", key = "", wanted] = predicate;
     return step(from, name)
       .flatMap((member) => step(member, "*"))
-      .filter((member) => isObject(member.value) && String(member.value[key]) === wanted);
+      .filter((member) => isObject(member.value) && isWritten(member.value[key], wanted));
   }
   if (segment === "*") {
     if (Array.isArray(from.value)) return from.value.map((value, index) => child(from, String(index), value));
@@ -53,6 +53,11 @@ function step(from: Selected, segment: string): Selected[] {
       : [];
   }
   return isObject(from.value) && Object.hasOwn(from.value, key) ? [child(from, key, from.value[key])] : [];
+}
+
+/** Whether a primitive value is written so. An object is no text, whatever its own `toString` would be. */
+function isWritten(value: unknown, text: string | undefined): boolean {
+  return (typeof value !== "object" || value === null) && String(value) === text;
 }
 
 function child(parent: Selected, key: string, value: unknown): Selected {

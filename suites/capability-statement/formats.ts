@@ -67,6 +67,8 @@ export const xmlServed: Procedure = async (context) => {
 export const xmlSame: Procedure = async (context: CheckContext) => {
   const { document } = await readStatement(context);
   const xml = await context.fact(capabilityStatementXml);
+  // Usually they are simply equal. Only when they are not does it matter what XML or its reader cannot tell apart.
+  if (differences(compared(document), compared(xml.resource), 1).length === 0) return [];
   let json: ResourceObject;
   try {
     json = throughXml(document);
@@ -85,6 +87,6 @@ export const xmlSame: Procedure = async (context: CheckContext) => {
   }));
 };
 
-function compared(resource: ResourceObject): object {
+function compared(resource: object): object {
   return Object.fromEntries(Object.entries(resource).filter(([name]) => !PASSED_OVER.has(name)));
 }

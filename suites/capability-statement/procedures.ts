@@ -16,6 +16,7 @@ import {
   parameterDefinitions,
   referencesResolve,
 } from "./us-core.ts";
+import { validR4 } from "./validity.ts";
 
 /** `implementation.url` is the base URL that was asked, apart from case of the host and a slash at the end. */
 const implementationUrl: Procedure = async (context) => {
@@ -168,6 +169,7 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   parameterDefinitions,
   referencesResolve,
   uniqueEntries,
+  validR4,
   xmlSame,
   xmlServed,
 };

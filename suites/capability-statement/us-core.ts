@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { NotApplicable } from "../../lib/checks/context.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
-import { ownPackage } from "../../lib/config/package.ts";
+import type { ResourceCapability } from "../../lib/validator/pack/capability.ts";
+import { loadCapability } from "../../lib/validator/pack/load.ts";
 import {
   entries,
   readStatement,
@@ -14,31 +13,17 @@ import {
   type Entry,
 } from "./statement.ts";
 
-interface Row {
-  readonly type: string;
-  readonly referencePolicies: readonly { readonly value: string }[];
-  readonly searchParams: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly definition: string;
-  }[];
-  readonly combinations: readonly { readonly required: readonly string[]; readonly conformance: string }[];
-}
-
 const US_CORE = "http://hl7.org/fhir/us/core/";
 const US_CORE_VERSION = "6.1.0";
 const US_CORE_PROFILE = `${US_CORE}StructureDefinition/`;
 const COMBINATION =
   "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination";
 
-let rows: readonly Row[] | undefined;
+let rows: readonly ResourceCapability[] | undefined;
 
-/** The rows of US Core's own CapabilityStatement. */
-function usCoreRows(): readonly Row[] {
-  if (rows === undefined) {
-    const file = join(ownPackage().root, "profiles", "us-core-6.1.0", "capability.json");
-    rows = (JSON.parse(readFileSync(file, "utf8")) as { resources: readonly Row[] }).resources;
-  }
+/** What US Core's own CapabilityStatement says of each resource type. */
+function usCoreRows(): readonly ResourceCapability[] {
+  rows ??= loadCapability("us-core-6.1.0").resources;
   return rows;
 }
 
@@ -224,7 +209,7 @@ export const parameterDefinitions: Procedure = async (context) => {
       if (typeof definition === "string" && !definesParameter(definition, known.name, known.definition)) {
         findings.push({
           code: "capability.search-parameter-definition",
-          expected: `${known.definition}, or FHIR's own definition of ${known.name}`,
+          expected: `${known.definition ?? "a definition of US Core"}, or FHIR's own definition of ${known.name}`,
           actual: definition,
           location: `${at}/definition`,
           ...statement.evidence,
@@ -239,7 +224,7 @@ export const parameterDefinitions: Procedure = async (context) => {
  * Whether a canonical may define a parameter: US Core's own, one of FHIR's core (whose ids end with the parameter's
  * name, such as `clinical-patient`), or one of the server's own making, of which nothing can be said.
  */
-function definesParameter(canonical: string, name: string, usCore: string): boolean {
+function definesParameter(canonical: string, name: string, usCore: string | undefined): boolean {
   const { url } = splitCanonical(canonical);
   if (url === usCore) return true;
   const known = url.startsWith("http://hl7.org/fhir/");

@@ -211,6 +211,7 @@ const patientReadAsXml: Procedure = async (context) => {
       },
     ];
   }
+  if (differences(compared(known), compared(xml), 1).length === 0) return [];
   return differences(compared(throughXml(known)), compared(xml), SHOWN).map((location) => ({
     code: "fhir.xml-differs",
     expected: "the same in XML as in JSON",

@@ -11,6 +11,14 @@ describe("select", () => {
     list: [],
   };
 
+  test("takes no object for a text, whatever it calls toString", () => {
+    const odd = {
+      list: [{ type: { toString: "Patient" } }, { type: ["Patient"] }, { type: 7 }, { type: null }],
+    };
+    expect(select(odd, "/list[type=Patient]")).toEqual([]);
+    expect(select(odd, "/list[type=7]")).toHaveLength(1);
+  });
+
   test("follows pointers, members and predicates", () => {
     expect(select(document, "/rest/0/resource/1/type").map(({ value }) => value)).toEqual(["Group"]);
     expect(select(document, "/rest/*/resource/*/type").map(({ pointer }) => pointer)).toEqual([

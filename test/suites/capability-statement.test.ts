@@ -55,7 +55,7 @@ function resources(): Record<string, unknown>[] {
         .filter(({ conformance }) => conformance === "SHALL")
         .flatMap(({ required }) => required),
     );
-    return {
+    const entry = {
       type: resource.type,
       supportedProfile: resource.profiles.map(({ value }) => `${value}|6.1.0`),
       interaction: resource.interactions
@@ -74,6 +74,10 @@ function resources(): Record<string, unknown>[] {
         definition: `${definition}|6.1.0`,
       })),
     };
+    // FHIR has no empty lists.
+    return Object.fromEntries(
+      Object.entries(entry).filter(([, value]) => !Array.isArray(value) || value.length > 0),
+    );
   });
 }
 
@@ -227,7 +231,7 @@ describe("a server that makes no sense", () => {
       fc.asyncProperty(document, async (value) => {
         pages(value);
         const verdicts = await answerSuite(SUITE, targetAt(`${server.origin}/fhir`, "system"));
-        expect(having(verdicts, "error")).toEqual([]);
+        expect(having(verdicts, "error").slice(0, 3)).toEqual([]);
       }),
       { numRuns: 25 },
     );

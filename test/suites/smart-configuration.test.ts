@@ -265,7 +265,7 @@ describe("a server that makes no sense", () => {
       fc.asyncProperty(document, async (configuration) => {
         pages(configuration);
         const verdicts = await answerSuite(SUITE, targetAt(`${server.origin}/fhir`, "patient"));
-        expect(having(verdicts, "error")).toEqual([]);
+        expect(having(verdicts, "error").slice(0, 3)).toEqual([]);
       }),
       { numRuns: 40 },
     );
