@@ -1,6 +1,7 @@
 /** Which codes are in which value set, as far as that can be told without a terminology service. */
 import { isObject, withoutVersion } from "./json.ts";
 import type { DefinitionSource } from "./pack/format.ts";
+import { isUcum } from "./ucum.ts";
 
 export type Membership = "in" | "out" | "unknown";
 
@@ -20,10 +21,11 @@ const LANGUAGE_TAG =
 const MEDIA_TYPE = /^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+*-]+(?:[ \t]*;[ \t]*[^\u0000-\u001f]+)?$/; // oxlint-disable-line no-control-regex
 
 /** Code systems that are a grammar: their codes are judged by form. */
-const GRAMMARS: ReadonlyMap<string, RegExp> = new Map([
-  ["urn:ietf:bcp:47", LANGUAGE_TAG],
-  ["urn:ietf:bcp:13", MEDIA_TYPE],
-  ["http://www.rfc-editor.org/bcp/bcp13.txt", MEDIA_TYPE],
+const GRAMMARS: ReadonlyMap<string, (code: string) => boolean> = new Map([
+  ["urn:ietf:bcp:47", (code: string) => LANGUAGE_TAG.test(code)],
+  ["urn:ietf:bcp:13", (code: string) => MEDIA_TYPE.test(code)],
+  ["http://www.rfc-editor.org/bcp/bcp13.txt", (code: string) => MEDIA_TYPE.test(code)],
+  ["http://unitsofmeasure.org", isUcum],
 ]);
 
 /** Asks whether a code is one of a code system's: `unknown` where the definitions do not list them all. */
@@ -47,7 +49,7 @@ function knownSystem(definitions: DefinitionSource, system: string): (code: stri
 
 function systemTest(definitions: DefinitionSource, system: string): (code: string) => Membership {
   const grammar = GRAMMARS.get(system);
-  if (grammar !== undefined) return (code) => (grammar.test(code) ? "in" : "out");
+  if (grammar !== undefined) return (code) => (grammar(code) ? "in" : "out");
   const facts = definitions.codeSystem(system);
   if (facts === undefined) return () => "unknown";
   const otherwise: Membership = facts.content === "complete" ? "out" : "unknown";

@@ -38,11 +38,7 @@ export function summaries(
 }
 
 /** A copy with the value at a path (`name.0.family`) replaced; `undefined` removes it. */
-export function changed<T extends JsonRecord>(
-  resource: T,
-  path: string,
-  value: Json | undefined,
-): JsonRecord {
+export function changed(resource: JsonRecord, path: string, value: Json | undefined): JsonRecord {
   const copy = structuredClone(resource);
   const steps = path.split(".");
   const last = steps.pop() as string;
