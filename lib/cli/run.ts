@@ -99,11 +99,12 @@ async function run(args: RunArguments): Promise<number> {
   const sandbox = isEmbedded(configuration, targets.environment) ? await startEmbedded() : undefined;
 
   const stop = new AbortController();
+  let patience: NodeJS.Timeout | undefined;
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(EXIT.incomplete);
     stop.abort();
     // What is under way may hang on a server; verdicts that have fallen are already on disk.
-    setTimeout(() => process.exit(EXIT.incomplete), 8000).unref();
+    patience = setTimeout(() => process.exit(EXIT.incomplete), 8000).unref();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
@@ -126,6 +127,8 @@ async function run(args: RunArguments): Promise<number> {
         formats.includes("allure") ? [new AllureReporter({ folder, apiTitles })] : [],
       signal: stop.signal,
     });
+    // What is left is our own work, and ends.
+    clearTimeout(patience);
     const { buildReports } = await import("../report/build.ts");
     const { files } = await buildReports({ resultsDirs: [out], out, formats });
     const exitCode = exitCodeOf(description, results);
