@@ -33,7 +33,7 @@ const PLAIN: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-const PREFIXES: readonly string[] = ["da", "Ki", "Mi", "Gi", "Ti", ..."YZEPTGMkhdcmunpfazy"];
+const PREFIXES: readonly string[] = "da Ki Mi Gi Ti Y Z E P T G M k h d c m u n p f a z y".split(" ");
 
 /** More nested parentheses than any unit has. */
 const DEEPEST = 20;

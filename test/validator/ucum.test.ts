@@ -33,14 +33,13 @@ describe("UCUM codes", () => {
     "mg)",
     "k%",
     "[unknown]",
-    "2.5",
   ])("refuses %j", (code) => {
     expect(isUcum(code)).toBe(false);
   });
 
   it("never throws and never takes long", () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(..."mgkL/.*^()[]{}+-019 %'") }), (text) => {
+      fc.property(fc.string({ unit: fc.constantFrom(..."mgkL/.*^()[]{}+-019 %'".split("")) }), (text) => {
         expect(typeof isUcum(text)).toBe("boolean");
       }),
     );
