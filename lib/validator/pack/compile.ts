@@ -6,6 +6,9 @@ import { splitCanonical, type Pack } from "./store.ts";
 import { hasSnapshot, structureFacts } from "./structure.ts";
 import { compileCodeSystem, ValueSetCompiler, type CompiledCodeSystem } from "./terminology.ts";
 
+/** Profiles of profiles of profiles: more than that is no guide that people wrote. */
+const maxBases = 100;
+
 /** A conformance resource and where it was read. */
 export interface SourceResource {
   readonly file: string;
@@ -85,6 +88,8 @@ function structureCompiler(sources: ReadonlyMap<string, SourceResource>, base: D
     if (known) return known;
     const source = sources.get(url);
     if (!source) return undefined;
+    if (open.size > maxBases)
+      throw new PackError("bad-differential", source.file, `${url} has too many bases`);
     if (open.has(url)) throw new PackError("bad-differential", source.file, `${url} derives from itself`);
     open.add(url);
     try {

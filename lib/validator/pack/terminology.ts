@@ -107,10 +107,13 @@ function ancestors(facts: CodeSystemFacts, code: string, seen = new Set<string>(
   return seen;
 }
 
-/** A regular expression for whole codes, or undefined where it is not one that JavaScript knows. */
+/**
+ * A regular expression for whole codes, or undefined where it is not one that JavaScript knows, or one that might take
+ * exponential time: packages are not trusted.
+ */
 function wholeCode(pattern: string): RegExp | undefined {
-  // Nested repetition may take exponential time, and packages are not trusted.
-  if (pattern.length > 500 || /[*+}]\)?[*+{]/.test(pattern)) return undefined;
+  const repetitions = pattern.match(/[*+]|\{\d*,/g)?.length ?? 0;
+  if (pattern.length > 500 || repetitions > 3 || /\)[*+{]/.test(pattern)) return undefined;
   try {
     return new RegExp(`^(?:${pattern})$`, "u");
   } catch {
