@@ -272,12 +272,23 @@ async function evaluateSame(
       code: "json.disagrees",
       expected:
         others.length === 0
-          ? `${rule.at} of the ${rule.fact} to be present too`
-          : `the same as in the ${rule.fact}: ${preview(other)}`,
+          ? `${rule.at} of ${factWords(rule.fact)} to be present too`
+          : `the same as in ${factWords(rule.fact)}: ${preview(other)}`,
       actual: preview(value),
       location: pointer,
     },
   ];
+}
+
+/** A fact's name as people say it. */
+function factWords(name: string): string {
+  const words: Readonly<Record<string, string>> = {
+    smartConfiguration: "the SMART configuration",
+    capabilityStatement: "the CapabilityStatement",
+    openidConfiguration: "the OpenID configuration",
+    jwks: "the JSON Web Key Set",
+  };
+  return words[name] ?? `the ${name}`;
 }
 
 const ajv = new Ajv({ strict: false, allErrors: false });

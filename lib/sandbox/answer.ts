@@ -53,6 +53,8 @@ async function route(state: SandboxState, request: SandboxRequest, place: Place)
       return answerApi(state, request, place);
     case "authorization": {
       if (place.tenant === undefined) return outcomeReply(404, "There is no such tenant.");
+      // The router of the authorization server does not know the empty path.
+      if (place.path === "") return outcomeReply(404, "There is nothing here.");
       const server = await state.authorizationServers.ofTenant(place.tenant);
       return server.answer(request, place.path);
     }
