@@ -4,7 +4,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { applyTerminology, openTerminologyService } from "../../lib/validator/terminology.ts";
+import { applyTerminology, openTerminologyService as open } from "../../lib/validator/terminology.ts";
+import type { TerminologyOptions, TerminologyService } from "../../lib/validator/terminology.ts";
+import { openTerminologyHttp, type TerminologyHttp } from "../../lib/validator/terminology-http.ts";
 import type { NotVerified, ValidationResult } from "../../lib/validator/result.ts";
 
 const VALUE_SET = "http://e.org/vs|2";
@@ -30,6 +32,16 @@ function resultWith(notVerified: readonly NotVerified[]): ValidationResult {
     notVerified,
     notVerifiedCount: notVerified.length,
   };
+}
+
+let https: TerminologyHttp[] = [];
+
+function openTerminologyService(
+  options: Omit<TerminologyOptions, "fetch"> & { readonly timeoutMs?: number },
+): TerminologyService {
+  const http = openTerminologyHttp(options.timeoutMs, options.concurrency);
+  https.push(http);
+  return open({ ...options, fetch: http.fetch });
 }
 
 let server: Server;
@@ -72,6 +84,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  await Promise.all(https.map((http) => http.close()));
+  https = [];
   await new Promise((closed) => {
     server.close(closed);
     server.closeAllConnections();

@@ -1,4 +1,6 @@
-import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
+import { createReadStream, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -46,9 +48,13 @@ function lines(stdout: string): Line[] {
 function piped(
   args: readonly string[],
   input: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, "validate", ...args], { stdio: "pipe" });
+    const child = spawn(process.execPath, [PROGRAM, "validate", ...args], {
+      stdio: "pipe",
+      env: { ...process.env, ...env },
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (data: Buffer) => (stdout += data.toString()));
@@ -314,5 +320,88 @@ describe("validate", () => {
     expect(stdout).toContain("Not verified:");
     expect(stdout).toContain("http://127.0.0.1:9");
     expect(code).toBe(0);
+  });
+
+  it("asks a terminology service what it cannot look up, and takes its word", async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { "content-type": "application/fhir+json" });
+      response.end(
+        JSON.stringify({ resourceType: "Parameters", parameter: [{ name: "result", valueBoolean: false }] }),
+      );
+    });
+    await new Promise<void>((listening) => {
+      server.listen(0, "127.0.0.1", listening);
+    });
+    const { port } = server.address() as AddressInfo;
+    const race = {
+      url: "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",
+      extension: [
+        {
+          url: "ombCategory",
+          valueCoding: { system: "urn:oid:2.16.840.1.113883.6.238", code: "2106-3" },
+        },
+        { url: "text", valueString: "x" },
+      ],
+    };
+    const input = JSON.stringify(patient({ extension: [race] }));
+    try {
+      const offline = await piped(["-", "--json"], input);
+      expect(lines(offline.stdout)[0]?.valid).toBe(true);
+      expect(offline.stderr).toContain("omb-race-category: 1");
+      await inTemporaryFolder(async (cache) => {
+        const asked = await piped(["-", "--json", "--terminology", `http://127.0.0.1:${port}`], input, {
+          XDG_CACHE_HOME: cache,
+        });
+        expect(lines(asked.stdout)[0]).toMatchObject({
+          valid: false,
+          findings: [{ severity: "error", code: "code-invalid" }],
+        });
+        expect(asked.stderr).not.toContain("Not verified");
+        expect(asked.code).toBe(1);
+      });
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
+  it("finds a line that is too long to be read, and reads on", async () => {
+    const long = JSON.stringify(patient({ language: "x".repeat(33 * 1024 * 1024) }));
+    const { stdout, code } = await piped(["-", "--json"], `${good}\n${long}\n${good}\n`);
+    expect(lines(stdout).map(({ line, valid }) => [line, valid])).toEqual([
+      [1, true],
+      [2, false],
+      [3, true],
+    ]);
+    expect(lines(stdout)[1]?.findings[0]?.code).toBe("too-long");
+    expect(code).toBe(1);
+  });
+
+  it("follows links to files, and says which links it did not follow", () =>
+    inTemporaryFolder(async (folder) => {
+      mkdirSync(join(folder, "in"));
+      writeFileSync(join(folder, "p.json"), good);
+      symlinkSync(join(folder, "p.json"), join(folder, "in/p.json"));
+      symlinkSync(folder, join(folder, "in/circle"));
+      symlinkSync(join(folder, "none.json"), join(folder, "in/none.json"));
+      const { stdout, code } = await command(["validate", join(folder, "in")]);
+      expect(stdout).toContain("1 resource: 1 valid");
+      expect(stdout).toContain("Not read: 2 files that are links");
+      expect(code).toBe(0);
+    }));
+
+  it("ends quietly where its reader stops reading", async () => {
+    const child = spawn(process.execPath, [PROGRAM, "validate", "-", "--json", "--jobs", "1"], {
+      stdio: "pipe",
+    });
+    let stderr = "";
+    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
+    child.stdin.on("error", () => undefined);
+    child.stdout.once("data", () => child.stdout.destroy());
+    child.stdin.end(`${good}\n`.repeat(30_000));
+    await new Promise((closed) => {
+      child.on("close", closed);
+    });
+    expect(stderr).toBe("");
   });
 });

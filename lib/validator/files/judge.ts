@@ -30,6 +30,11 @@ export interface UnitAnswer {
   readonly tally: Tally;
 }
 
+/** Something to be closed when nothing more is judged. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
 export interface JudgeOptions {
   readonly validator: Validator;
   /** Profiles given by the user. */
@@ -37,11 +42,12 @@ export interface JudgeOptions {
   /** Judge resources that claim no profile by the guide's profile for their type. */
   readonly guideProfiles: boolean;
   readonly print: PrintSettings;
-  readonly terminology?: TerminologyService | undefined;
+  readonly terminology?: (TerminologyService & Closable) | undefined;
 }
 
 /** Largest document that is read whole, in bytes: beyond it a text cannot be held in one string. */
 const MAX_DOCUMENT = 256 * 1024 * 1024;
+const BYTE_ORDER_MARK = "\uFEFF";
 
 /** The text of UTF-8 bytes; `undefined` where they are none. */
 function decode(bytes: Uint8Array): string | undefined {
@@ -69,112 +75,109 @@ function lineOfSyntaxError(text: string): number {
   }
 }
 
+/** What was judged, before it is printed. */
+interface Judged {
+  readonly source: string;
+  readonly line: number;
+  readonly result: ValidationResult;
+}
+
 /** Makes the function that judges units of work. Never throws for what the data are. */
 export function createJudge(options: JudgeOptions): (unit: Unit) => Promise<UnitAnswer> {
   const { validator, print, terminology } = options;
   const validateOptions = { profiles: options.profiles, guideProfiles: options.guideProfiles };
+  const judged = (source: string, line: number, text: string): Judged => ({
+    source,
+    line,
+    result: validator.validateText(text, validateOptions),
+  });
 
-  async function judged(text: string, tally: Tally): Promise<ValidationResult> {
-    const result = validator.validateText(text, validateOptions);
-    if (terminology === undefined) return result;
-    const verified = await terminology.verify(result);
-    if (terminology.notice !== undefined && !tally.notices.includes(terminology.notice)) {
-      tally.notices.push(terminology.notice);
-    }
-    return verified;
-  }
-
-  function add(
-    answer: { output: string; tally: Tally },
-    source: string,
-    line: number,
-    result: ValidationResult,
-  ): void {
-    tallyResult(answer.tally, result);
-    answer.output += printRecord(recordOf(source, line, result, print), print);
-  }
-
-  async function judgeLines(
-    unit: Extract<Unit, { kind: "lines" }>,
-    answer: { output: string; tally: Tally },
-  ): Promise<void> {
-    const whole = decode(unit.bytes);
-    let line = unit.firstLine;
+  /** Results of the lines of a piece of NDJSON. */
+  function* judgeLines({ source, firstLine, bytes }: Extract<Unit, { kind: "lines" }>): Generator<Judged> {
+    const whole = decode(bytes);
+    let line = firstLine;
+    let from = 0;
     if (whole === undefined) {
-      let from = 0;
-      while (from < unit.bytes.length) {
-        const found = unit.bytes.indexOf(10, from);
-        const to = found === -1 ? unit.bytes.length : found;
-        const bytes = unit.bytes.subarray(from, to);
-        const text = decode(bytes);
-        if (text === undefined) add(answer, unit.source, line, notUtf8(bytes));
-        else if (text.trim() !== "") add(answer, unit.source, line, await judged(text, answer.tally));
+      while (from < bytes.length) {
+        const to = endOfLine(bytes.indexOf(10, from), bytes.length);
+        const own = bytes.subarray(from, to);
+        const text = decode(own);
+        if (text === undefined) yield { source, line, result: notUtf8(own) };
+        else if (text.trim() !== "") yield judged(source, line, text);
         from = to + 1;
         line += 1;
       }
       return;
     }
-    let from = line === 1 && whole.startsWith("\uFEFF") ? 1 : 0;
+    if (line === 1 && whole.startsWith(BYTE_ORDER_MARK)) from = 1;
     while (from < whole.length) {
-      const found = whole.indexOf("\n", from);
-      const to = found === -1 ? whole.length : found;
-      if (to > from) {
-        const text = whole.slice(from, to);
-        if (text.trim() !== "") add(answer, unit.source, line, await judged(text, answer.tally));
-      }
+      const to = endOfLine(whole.indexOf("\n", from), whole.length);
+      const text = whole.slice(from, to);
+      if (text.trim() !== "") yield judged(source, line, text);
       from = to + 1;
       line += 1;
     }
   }
 
-  async function judgeDocument(
-    source: string,
-    bytes: Uint8Array,
-    answer: { output: string; tally: Tally },
-  ): Promise<void> {
+  function judgeDocument(source: string, bytes: Uint8Array): Judged {
     const decoded = decode(bytes);
-    if (decoded === undefined) {
-      add(answer, source, 1, notUtf8(bytes));
-      return;
+    if (decoded === undefined) return { source, line: 1, result: notUtf8(bytes) };
+    const text = decoded.startsWith(BYTE_ORDER_MARK) ? decoded.slice(1) : decoded;
+    const { result } = judged(source, 1, text);
+    const isJson = result.counts.fatal === 0 || result.resourceType !== undefined;
+    return { source, line: isJson ? 1 : lineOfSyntaxError(text), result };
+  }
+
+  async function judgeFile(path: string): Promise<Judged> {
+    try {
+      const { size } = await stat(path);
+      if (size <= MAX_DOCUMENT) return judgeDocument(path, await readFile(path));
+      const message = `a document of ${size} bytes is larger than the ${MAX_DOCUMENT} that are read`;
+      const details = { bytes: size, limit: MAX_DOCUMENT };
+      return { source: path, line: 1, result: unreadable("too-long", "document-too-long", message, details) };
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+      const message = `the file cannot be read (${code})`;
+      const result = unreadable("processing", "file-unreadable", message, { error: code });
+      return { source: path, line: 1, result };
     }
-    const text = decoded.startsWith("\uFEFF") ? decoded.slice(1) : decoded;
-    const result = await judged(text, answer.tally);
-    const line = result.counts.fatal > 0 && result.resourceType === undefined ? lineOfSyntaxError(text) : 1;
-    add(answer, source, line, result);
+  }
+
+  async function* judgeUnit(unit: Unit): AsyncGenerator<Judged> {
+    if (unit.kind === "lines") yield* judgeLines(unit);
+    else if (unit.kind === "document") yield judgeDocument(unit.source, unit.bytes);
+    else if (unit.kind === "files") for (const path of unit.paths) yield await judgeFile(path);
+    else {
+      const message = `a line of ${unit.bytes} bytes is longer than the ${unit.limit} that are read`;
+      const details = { bytes: unit.bytes, limit: unit.limit };
+      const result = unreadable("too-long", "line-too-long", message, details);
+      yield { source: unit.source, line: unit.line, result };
+    }
   }
 
   return async (unit) => {
-    const answer = { output: "", tally: emptyTally() };
-    if (unit.kind === "lines") await judgeLines(unit, answer);
-    else if (unit.kind === "document") await judgeDocument(unit.source, unit.bytes, answer);
-    else if (unit.kind === "overlong") {
-      const message = `a line of ${unit.bytes} bytes is longer than the ${unit.limit} that are read`;
-      const details = { bytes: unit.bytes, limit: unit.limit };
-      add(answer, unit.source, unit.line, unreadable("too-long", "line-too-long", message, details));
+    const tally = emptyTally();
+    let output = "";
+    const add = ({ source, line, result }: Judged): void => {
+      tallyResult(tally, result);
+      output += printRecord(recordOf(source, line, result, print), print);
+    };
+    if (terminology === undefined && unit.kind === "lines") {
+      for (const one of judgeLines(unit)) add(one);
+    } else if (terminology === undefined) {
+      for await (const one of judgeUnit(unit)) add(one);
     } else {
-      for (const path of unit.paths) {
-        try {
-          const { size } = await stat(path);
-          if (size > MAX_DOCUMENT) {
-            const message = `a document of ${size} bytes is larger than the ${MAX_DOCUMENT} that are read`;
-            add(
-              answer,
-              path,
-              1,
-              unreadable("too-long", "document-too-long", message, { bytes: size, limit: MAX_DOCUMENT }),
-            );
-          } else await judgeDocument(path, await readFile(path), answer);
-        } catch (error) {
-          const code = (error as NodeJS.ErrnoException).code ?? "unknown";
-          add(
-            answer,
-            path,
-            1,
-            unreadable("processing", "file-unreadable", `the file cannot be read (${code})`, { error: code }),
-          );
-        }
+      const all: Promise<Judged>[] = [];
+      for await (const one of judgeUnit(unit)) {
+        all.push(terminology.verify(one.result).then((result) => ({ ...one, result })));
       }
+      for (const one of await Promise.all(all)) add(one);
+      if (terminology.notice !== undefined) tally.notices.push(terminology.notice);
     }
-    return answer;
+    return { output, tally };
   };
+}
+
+function endOfLine(found: number, length: number): number {
+  return found === -1 ? length : found;
 }

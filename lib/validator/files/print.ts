@@ -66,8 +66,11 @@ export function printSummary(tally: Tally, guide: string | undefined): string {
     lines.push(
       `Not verified: ${counted(total, "code")} that cannot be looked up offline (see --terminology):`,
     );
-    for (const [valueSet, count] of open)
+    for (const [valueSet, count] of open.slice(0, SHOWN_VALUE_SETS)) {
       lines.push(`  ${visible(valueSet)}: ${count.toLocaleString("en-US")}`);
+    }
+    if (open.length > SHOWN_VALUE_SETS)
+      lines.push(`  … and ${open.length - SHOWN_VALUE_SETS} more value sets`);
   }
   return `${[...lines, ...tally.notices.map(visible)].join("\n")}\n`;
 }

@@ -154,18 +154,33 @@ export async function validateFiles(options: ValidateFilesOptions): Promise<Tall
     await judgeInThreads(units, options, take);
     return tally;
   }
-  const judge = createJudge(await openJudgeOptions(options.settings));
-  let done = 0;
-  for (;;) {
-    const { done: ended, value: unit } = await units.next();
-    if (ended === true) return tally;
-    await take(await judge(unit));
-    if (unit.kind === "lines" || unit.kind === "document") done += unit.bytes.length;
-    if (options.jobs > 1 && done >= WORTH_THREADS) break;
-  }
-  // A stream of unknown length turned out to be long.
-  await judgeInThreads(units, options, take);
+  const ended = await judgeHere(units, options, take);
+  // A stream of unknown length may turn out to be long.
+  if (!ended) await judgeInThreads(units, options, take);
   return tally;
+}
+
+/** Judges on this thread; answers whether that was all, or threads are now worth their start. */
+async function judgeHere(
+  units: AsyncGenerator<Unit>,
+  options: ValidateFilesOptions,
+  take: (answer: UnitAnswer) => Promise<void>,
+): Promise<boolean> {
+  const judging = await openJudgeOptions(options.settings);
+  try {
+    const judge = createJudge(judging);
+    let done = 0;
+    for (;;) {
+      const { done: ended, value: unit } = await units.next();
+      if (ended === true) return true;
+      const size = unit.kind === "lines" || unit.kind === "document" ? unit.bytes.length : 0;
+      await take(await judge(unit));
+      done += size;
+      if (options.jobs > 1 && done >= WORTH_THREADS) return false;
+    }
+  } finally {
+    await judging.terminology?.close();
+  }
 }
 
 async function judgeInThreads(

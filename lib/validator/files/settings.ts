@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../../config/errors.ts";
 import { loadDefinitions } from "../pack/load.ts";
 import { createValidator } from "../validator.ts";
-import type { JudgeOptions } from "./judge.ts";
+import type { Closable, JudgeOptions } from "./judge.ts";
 import type { TerminologyService } from "../terminology.ts";
 import type { PrintSettings } from "./record.ts";
 
@@ -41,7 +41,19 @@ export async function openJudgeOptions(settings: JudgeSettings): Promise<JudgeOp
 }
 
 /** Loaded where it is asked for: most commands judge offline, and the first verdict should not wait. */
-async function openService(options: NonNullable<JudgeSettings["terminology"]>): Promise<TerminologyService> {
+async function openService(
+  options: NonNullable<JudgeSettings["terminology"]>,
+): Promise<TerminologyService & Closable> {
+  const { openTerminologyHttp } = await import("../terminology-http.ts");
   const { openTerminologyService } = await import("../terminology.ts");
-  return openTerminologyService(options);
+  const http = openTerminologyHttp();
+  const service = openTerminologyService({ ...options, fetch: http.fetch });
+  return {
+    lookUp: (codes) => service.lookUp(codes),
+    verify: (result) => service.verify(result),
+    get notice() {
+      return service.notice;
+    },
+    close: () => http.close(),
+  };
 }
