@@ -298,7 +298,7 @@ export async function sendTokenRequest(
   return await context.send(tokenHttpRequest(request, purpose));
 }
 
-function readAnswer(context: CheckContext, response: HttpResponse): TokenAnswer {
+export function readAnswer(context: CheckContext, response: HttpResponse): TokenAnswer {
   const answer = readTokenResponse(response);
   if (answer.kind === "granted") {
     context.surroundings.keepSecret(answer.accessToken, "access_token");
@@ -309,7 +309,12 @@ function readAnswer(context: CheckContext, response: HttpResponse): TokenAnswer 
   return answer;
 }
 
-function granted(answer: TokenAnswer): GrantedToken {
+/**
+ * The token of an answer.
+ *
+ * @throws SmartError `refused` when there is none
+ */
+export function granted(answer: TokenAnswer): GrantedToken {
   if (answer.kind === "granted") return answer;
   throw new SmartError(
     "refused",
@@ -398,7 +403,7 @@ export async function authorizeAnew(context: CheckContext, wish: TokenWish = {})
       tokenResponse,
       answer,
     };
-  });
+  }, wish.launch === "ehr" ? "auth-flows.ehr-granted" : undefined);
 }
 
 /** An authorization request of the target, ready to be sent or changed. */
@@ -460,6 +465,9 @@ export async function obtainCode(context: CheckContext, request: AuthorizationRe
     const said = response.error === undefined ? "neither code nor error" : `the error ${response.error}`;
     throw new SmartError("refused", `the user came back with ${said}`, shown);
   }
+  if (response.state !== request.state) {
+    throw new SmartError("invalid-response", "the user came back with another state than was sent", shown);
+  }
   return { response, ...(outcome.exchange === undefined ? {} : { redirectExchange: outcome.exchange }) };
 }
 
@@ -500,6 +508,46 @@ async function launchByEhr(context: CheckContext): Promise<string> {
   ]);
 }
 
+/** One refresh, with the authorization it goes on from. */
+export interface Refreshed {
+  readonly flow: Flow;
+  readonly before: GrantedToken;
+  readonly response: HttpResponse;
+  readonly answer: TokenAnswer;
+}
+
+/** A refresh without scopes, of an authorization of its own, looked at by many. */
+export const refreshedOnce: Fact<Refreshed> = {
+  name: "refresh",
+  explainedBy: "auth-flows.refresh-granted",
+  provide: (context) => refreshAnew(context),
+};
+
+/**
+ * Authorizes and refreshes at once.
+ *
+ * @param scopes what the refresh asks for; by default it does not say
+ * @throws Blocked when there is nothing to refresh
+ */
+export async function refreshAnew(
+  context: CheckContext,
+  wish: TokenWish = {},
+  scopes?: readonly string[],
+): Promise<Refreshed> {
+  const flow = await authorizeAnew(context, wish);
+  return await explained(context, async () => {
+    const before = granted(flow.answer);
+    if (before.refreshToken === undefined) {
+      throw new Blocked("no refresh token was issued", "auth-flows.refresh-token-issued");
+    }
+    const endpoint = await endpointOf(context, "tokenEndpoint");
+    const proof = await proofOf(context, flow.client, endpoint);
+    const request = refreshRequest(endpoint, before.refreshToken, scopes, proof);
+    const response = await sendTokenRequest(context, request, "refresh");
+    return { flow, before, response, answer: readAnswer(context, response) };
+  });
+}
+
 /** A request with parameters set (string) or left out (null); what it is verified against stays. */
 export function changed(
   request: AuthorizationRequest,
@@ -521,12 +569,16 @@ function explainedBy(context: CheckContext): string {
 }
 
 /** Turns what goes wrong on the way to a token into Blocked: with a finding where the server is the cause. */
-export async function explained<T>(context: CheckContext, work: () => Promise<T>): Promise<T> {
+export async function explained<T>(
+  context: CheckContext,
+  work: () => Promise<T>,
+  by: string = explainedBy(context),
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof RequestFailed) {
-      throw new Blocked(`no token could be had: ${error.message}`, explainedBy(context), [error.finding()]);
+      throw new Blocked(`no token could be had: ${error.message}`, by, [error.finding()]);
     }
     if (!(error instanceof SmartError)) throw error;
     const isServers = error.code === "refused" || error.code === "invalid-response";
@@ -537,7 +589,7 @@ export async function explained<T>(context: CheckContext, work: () => Promise<T>
       ...(error.exchange === undefined ? {} : { exchange: error.exchange }),
     };
     throw isServers
-      ? new Blocked(`no token could be had: ${error.message}`, explainedBy(context), [finding])
+      ? new Blocked(`no token could be had: ${error.message}`, by, [finding])
       : new Blocked(`no token could be had: ${error.message}`);
   }
 }

@@ -13,6 +13,11 @@ export interface Pkce {
   readonly challenge: string;
 }
 
+/** The S256 challenge of a verifier (RFC 7636 §4.2). */
+export function calculateChallenge(verifier: string): Promise<string> {
+  return calculatePKCECodeChallenge(verifier);
+}
+
 /** Makes a new verifier and its S256 challenge. */
 export async function createPkce(): Promise<Pkce> {
   const verifier = generateRandomCodeVerifier();
@@ -99,7 +104,9 @@ export interface AuthorizationResponse {
 
 /** Reads the URL by which a user agent came back. */
 export function readAuthorizationResponse(url: string): AuthorizationResponse {
-  const parameters = [...new URL(url).searchParams];
+  const { searchParams, hash } = new URL(url);
+  // Errors about response types that answer in the fragment come there too.
+  const parameters = searchParams.size > 0 ? [...searchParams] : [...new URLSearchParams(hash.slice(1))];
   const named = {
     code: parameter(parameters, "code"),
     state: parameter(parameters, "state"),

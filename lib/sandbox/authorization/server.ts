@@ -238,14 +238,14 @@ function configuration(
   return {
     adapter: (model) => store.adapter(model),
     jwks: { keys: [key] },
-    findAccount: (_ctx, sub) => {
+    findAccount: (ctx, sub) => {
       const user = users.find((each) => each.id === sub);
       if (user === undefined) return undefined;
       return {
         accountId: sub,
         claims: async () => ({
           sub,
-          fhirUser: `${patientApi === undefined || home === undefined ? base : apiBase(state.origin, patientApi, home)}/${user.fhirUser}`,
+          fhirUser: `${audiencesOf(ctx.oidc.client?.clientId ?? "")[0]}/${user.fhirUser}`,
           profile: user.fhirUser,
         }),
       };
@@ -272,7 +272,10 @@ function configuration(
       client.grantTypeAllowed("refresh_token") &&
       (source.scopes.has("offline_access") || source.scopes.has("online_access")),
     ttl: {
-      AccessToken: settings.accessTokenLifetime,
+      AccessToken: (_ctx, _token, client) =>
+        applicationOf(client.clientId)?.shortLived === true
+          ? settings.shortTokenLifetime
+          : settings.accessTokenLifetime,
       ClientCredentials: settings.accessTokenLifetime,
       AuthorizationCode: (_ctx, _code, client) =>
         applicationOf(client.clientId)?.shortLived === true
@@ -414,6 +417,8 @@ function finishResponses(provider: Provider, { contexts, styleUrl, published }: 
     const { body } = ctx;
     if (typeof body !== "object" || body === null) return;
     const answer = body as Record<string, unknown>;
+    // SMART 2.0.0 asks for both headers: there are caches that know only the older one.
+    if (ctx.path === "/token") ctx.set("pragma", "no-cache");
     if (ctx.path.startsWith("/.well-known/") && ctx.status === 200) {
       Object.assign(answer, published());
       return;

@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import type { Procedure } from "../../lib/checks/answer.ts";
+import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { isObject, select } from "../../lib/checks/select.ts";
+import { accessToken, authorizeAnew, explained, granted, grantedToken } from "../../lib/checks/tokens.ts";
+import type { Finding } from "../../lib/checks/verdict.ts";
+import type { HttpRequest } from "../../lib/http/types.ts";
+import type { GrantedToken } from "../../lib/smart/token-response.ts";
+import { registration } from "./registrations.ts";
+
+/** Longest that a check waits for a token to end. */
+const LONGEST_WAIT_SECONDS = 30;
+
+/** A request that needs a token: the patient in context, or for a service any one patient. */
+export async function apiRequest(context: CheckContext, token?: GrantedToken): Promise<HttpRequest> {
+  const { base, access, patients } = context.target;
+  const headers = { accept: "application/fhir+json" };
+  if (access === "system") return { method: "GET", url: `${base}/Patient?_count=1`, headers };
+  const known = token ?? (await grantedToken(context));
+  const patient = typeof known.json["patient"] === "string" ? known.json["patient"] : patients[0];
+  if (patient === undefined) {
+    throw new Blocked("no patient is known to ask for: neither the token response nor the configuration names one");
+  }
+  return { method: "GET", url: `${base}/Patient/${encodeURIComponent(patient)}`, headers };
+}
+
+/** Ways to come with something that is not a valid token, as a request. */
+const WITHOUT_VALID_TOKEN: Readonly<
+  Record<string, (context: CheckContext, request: HttpRequest) => Promise<HttpRequest>>
+> = {
+  none: (_context, request) => Promise.resolve(request),
+  garbage: (_context, request) =>
+    Promise.resolve(withAuthorization(request, `Bearer garbage-${randomBytes(24).toString("base64url")}`)),
+  truncated: async (context, request) => {
+    const { value } = await accessToken(context);
+    return withAuthorization(request, `Bearer ${value.slice(0, -6)}`);
+  },
+  "wrong-scheme": async (context, request) => {
+    const { value } = await accessToken(context);
+    return withAuthorization(request, `Basic ${value}`);
+  },
+  "in-query": async (context, request) => {
+    const { value } = await accessToken(context);
+    const url = new URL(request.url);
+    url.searchParams.set("access_token", value);
+    return { ...request, url: url.href };
+  },
+  expired: async (context, request) => {
+    const client = registration(context, "short-lived");
+    const token = await explained(context, async () =>
+      granted((await authorizeAnew(context, { client: "short-lived" })).answer),
+    );
+    const { expiresIn } = token;
+    if (expiresIn === undefined || expiresIn > LONGEST_WAIT_SECONDS) {
+      throw new NotApplicable(
+        `the tokens of ${client.id} live ${expiresIn === undefined ? "for a time that is not told" : `${expiresIn} seconds`}, longer than a check waits`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, (expiresIn + 1.6) * 1000));
+    return withAuthorization(request, `Bearer ${token.accessToken}`);
+  },
+};
+
+function withAuthorization(request: HttpRequest, value: string): HttpRequest {
+  return { ...request, headers: { ...(request.headers as Record<string, string>), authorization: value } };
+}
+
+/** The API is closed to what is not a valid token (RFC 6750 §3.1). Parameter: `token`. */
+export const apiRefuses: Procedure = async (context, parameters) => {
+  const kind = String(parameters["token"]);
+  const make = WITHOUT_VALID_TOKEN[kind];
+  if (make === undefined) throw new Error(`there is no way ${kind}`);
+  const request = await make(context, await apiRequest(context));
+  const response = await context.send({ ...request, redirect: "manual", purpose: `API with token: ${kind}` });
+  if (response.status === 401) return [];
+  const { status, exchange } = response;
+  const code = status >= 200 && status < 300 ? "api.open" : "http.status";
+  return [{ code, expected: "status 401", actual: `status ${status}`, exchange }];
+};
+
+/** What a 401 of the API carries. Parameter: `part` (`challenge`, `outcome`, `issue`). */
+export const refusalCarries: Procedure = async (context, parameters) => {
+  const request = withAuthorization(await apiRequest(context), `Bearer garbage-${randomBytes(24).toString("base64url")}`);
+  const response = await context.send({ ...request, purpose: "API with a token that is none" });
+  const { status, exchange } = response;
+  if (status !== 401) {
+    throw new Blocked(`the API answered with status ${status}`, "auth-flows.api-garbage");
+  }
+  if (parameters["part"] === "challenge") {
+    const challenge = response.headers.get("www-authenticate");
+    if (challenge !== undefined && /(^|,\s*)bearer\b/i.test(challenge)) return [];
+    const actual = challenge === undefined ? "none" : "a challenge of another scheme";
+    return [{ code: "http.challenge", expected: "WWW-Authenticate: Bearer", actual, location: "www-authenticate", exchange }];
+  }
+  const outcome = parse(response.body);
+  if (!isObject(outcome) || outcome["resourceType"] !== "OperationOutcome") {
+    const actual = isObject(outcome) ? "JSON of another kind" : "a body that is not JSON";
+    if (parameters["part"] !== "outcome") {
+      throw new Blocked(`the API answered 401 with ${actual}`, "auth-flows.api-operation-outcome");
+    }
+    return [{ code: "fhir.operation-outcome", expected: "an OperationOutcome", actual, exchange }];
+  }
+  if (parameters["part"] === "outcome") return [];
+  const codes = select(outcome, "/issue/*/code").map(({ value }) => value);
+  return codes.includes("security")
+    ? []
+    : [{ code: "fhir.issue-code", expected: "issue code security", actual: codes.join(", ") || "none", location: "/issue/*/code", exchange }];
+};
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `fhirUser` can be fetched with the token and is who it says (SMART 2.0.0 scopes §identity). */
+export async function fetchUser(context: CheckContext, reference: string): Promise<readonly Finding[]> {
+  const url = new URL(reference, `${context.target.base}/`).href;
+  const type = /([A-Z][A-Za-z]+)\/[A-Za-z0-9.-]+$/.exec(new URL(url).pathname)?.[1] ?? "";
+  const response = await context.send({
+    method: "GET",
+    url,
+    headers: { accept: "application/fhir+json" },
+    bearer: await accessToken(context),
+    purpose: "who the user is",
+  });
+  const { status, exchange } = response;
+  const resource = parse(response.body);
+  if (status === 200 && isObject(resource) && resource["resourceType"] === type) return [];
+  const actual = status === 200 ? "a resource of another type" : `status ${status}`;
+  return [{ code: "identity.unresolvable", expected: `the ${type} that fhirUser names`, actual, exchange }];
+}

@@ -1,0 +1,29 @@
+import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { registrationOf } from "../../lib/checks/tokens.ts";
+import type { ClientRegistration } from "../../lib/config/targets.ts";
+
+/**
+ * The registration with a role.
+ *
+ * @throws NotApplicable when the configuration has none
+ */
+export function registration(context: CheckContext, role?: string): ClientRegistration {
+  const client = registrationOf(context, role);
+  if (client !== undefined) return client;
+  throw new NotApplicable(
+    role === undefined
+      ? "the configuration gives no client registration for this API (client)"
+      : `the configuration gives no registration otherClients.${role} for this API`,
+  );
+}
+
+/** The role in a check's parameters, as a wish. */
+export function wishOf(context: CheckContext, parameters: Readonly<Record<string, unknown>>) {
+  const role = parameters["client"];
+  if (typeof role !== "string") {
+    registration(context);
+    return {};
+  }
+  registration(context, role);
+  return { client: role };
+}
