@@ -64,30 +64,23 @@ export const standaloneTokenResponse = raw(
 );
 
 /** The token response of an EHR launch, whatever it is. */
-export const ehrTokenResponse = raw(
-  "ehrTokenResponse",
-  "auth-flows.ehr-granted",
-  async (context) => {
-    if (context.target.ehrLaunch === undefined) {
-      throw new NotApplicable("the configuration names nothing that acts as the EHR (ehrLaunch.start)");
-    }
-    const flow = await context.fact(sharedFlow({ launch: "ehr" }));
-    return subjectOf("the token response of an EHR launch", flow.tokenResponse);
-  },
-);
+export const ehrTokenResponse = raw("ehrTokenResponse", "auth-flows.ehr-granted", async (context) => {
+  if (context.target.ehrLaunch === undefined) {
+    throw new NotApplicable("the configuration names nothing that acts as the EHR (ehrLaunch.start)");
+  }
+  const flow = await context.fact(sharedFlow({ launch: "ehr" }));
+  return subjectOf("the token response of an EHR launch", flow.tokenResponse);
+});
 
 /** The token response to client credentials, whatever it is. */
-export const backendTokenResponse = raw(
-  "backendTokenResponse",
-  "auth-flows.backend-granted",
-  (context) =>
-    explained(context, async () => {
-      const client = registrationOf(context);
-      if (client === undefined) throw new Blocked("the configuration gives no client registration (client)");
-      const scopes = await defaultScopes(context, client);
-      const request = await clientCredentials(context, client, scopes);
-      return subjectOf("the token response", await sendTokenRequest(context, request, "client credentials"));
-    }),
+export const backendTokenResponse = raw("backendTokenResponse", "auth-flows.backend-granted", (context) =>
+  explained(context, async () => {
+    const client = registrationOf(context);
+    if (client === undefined) throw new Blocked("the configuration gives no client registration (client)");
+    const scopes = await defaultScopes(context, client);
+    const request = await clientCredentials(context, client, scopes);
+    return subjectOf("the token response", await sendTokenRequest(context, request, "client credentials"));
+  }),
 );
 
 /** The token response to a refresh without scopes, whatever it is. */

@@ -381,29 +381,33 @@ export const loginDriver: Fact<LoginDriver> = {
  * @throws Blocked when it cannot be gone through; the finding says what the server did
  */
 export async function authorizeAnew(context: CheckContext, wish: TokenWish = {}): Promise<Flow> {
-  return await explained(context, async () => {
-    const { client, scopes, request } = await prepareAuthorization(context, wish);
-    const { response, redirectExchange } = await obtainCode(context, request);
-    const endpoint = await endpointOf(context, "tokenEndpoint");
-    const tokenRequest = codeRequest(
-      endpoint,
-      request,
-      response.code ?? "",
-      await proofOf(context, client, endpoint),
-    );
-    const tokenResponse = await sendTokenRequest(context, tokenRequest, "access token for the code");
-    const answer = readAnswer(context, tokenResponse);
-    return {
-      client,
-      scopes,
-      request,
-      response,
-      ...(redirectExchange === undefined ? {} : { redirectExchange }),
-      tokenRequest,
-      tokenResponse,
-      answer,
-    };
-  }, wish.launch === "ehr" ? "auth-flows.ehr-granted" : undefined);
+  return await explained(
+    context,
+    async () => {
+      const { client, scopes, request } = await prepareAuthorization(context, wish);
+      const { response, redirectExchange } = await obtainCode(context, request);
+      const endpoint = await endpointOf(context, "tokenEndpoint");
+      const tokenRequest = codeRequest(
+        endpoint,
+        request,
+        response.code ?? "",
+        await proofOf(context, client, endpoint),
+      );
+      const tokenResponse = await sendTokenRequest(context, tokenRequest, "access token for the code");
+      const answer = readAnswer(context, tokenResponse);
+      return {
+        client,
+        scopes,
+        request,
+        response,
+        ...(redirectExchange === undefined ? {} : { redirectExchange }),
+        tokenRequest,
+        tokenResponse,
+        answer,
+      };
+    },
+    wish.launch === "ehr" ? "auth-flows.ehr-granted" : undefined,
+  );
 }
 
 /** An authorization request of the target, ready to be sent or changed. */

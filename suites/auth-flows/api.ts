@@ -19,7 +19,9 @@ export async function apiRequest(context: CheckContext, token?: GrantedToken): P
   const known = token ?? (await grantedToken(context));
   const patient = typeof known.json["patient"] === "string" ? known.json["patient"] : patients[0];
   if (patient === undefined) {
-    throw new Blocked("no patient is known to ask for: neither the token response nor the configuration names one");
+    throw new Blocked(
+      "no patient is known to ask for: neither the token response nor the configuration names one",
+    );
   }
   return { method: "GET", url: `${base}/Patient/${encodeURIComponent(patient)}`, headers };
 }
@@ -80,7 +82,10 @@ export const apiRefuses: Procedure = async (context, parameters) => {
 
 /** What a 401 of the API carries. Parameter: `part` (`challenge`, `outcome`, `issue`). */
 export const refusalCarries: Procedure = async (context, parameters) => {
-  const request = withAuthorization(await apiRequest(context), `Bearer garbage-${randomBytes(24).toString("base64url")}`);
+  const request = withAuthorization(
+    await apiRequest(context),
+    `Bearer garbage-${randomBytes(24).toString("base64url")}`,
+  );
   const response = await context.send({ ...request, purpose: "API with a token that is none" });
   const { status, exchange } = response;
   if (status !== 401) {
@@ -90,7 +95,15 @@ export const refusalCarries: Procedure = async (context, parameters) => {
     const challenge = response.headers.get("www-authenticate");
     if (challenge !== undefined && /(^|,\s*)bearer\b/i.test(challenge)) return [];
     const actual = challenge === undefined ? "none" : "a challenge of another scheme";
-    return [{ code: "http.challenge", expected: "WWW-Authenticate: Bearer", actual, location: "www-authenticate", exchange }];
+    return [
+      {
+        code: "http.challenge",
+        expected: "WWW-Authenticate: Bearer",
+        actual,
+        location: "www-authenticate",
+        exchange,
+      },
+    ];
   }
   const outcome = parse(response.body);
   if (!isObject(outcome) || outcome["resourceType"] !== "OperationOutcome") {
@@ -104,7 +117,15 @@ export const refusalCarries: Procedure = async (context, parameters) => {
   const codes = select(outcome, "/issue/*/code").map(({ value }) => value);
   return codes.includes("security")
     ? []
-    : [{ code: "fhir.issue-code", expected: "issue code security", actual: codes.join(", ") || "none", location: "/issue/*/code", exchange }];
+    : [
+        {
+          code: "fhir.issue-code",
+          expected: "issue code security",
+          actual: codes.join(", ") || "none",
+          location: "/issue/*/code",
+          exchange,
+        },
+      ];
 };
 
 function parse(body: Uint8Array): unknown {

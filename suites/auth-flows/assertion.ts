@@ -2,9 +2,21 @@ import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { base64url, decodeJwt, decodeProtectedHeader, exportSPKI, SignJWT, type JWTPayload } from "jose";
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
-import { defaultScopes, endpointOf, exchangeToken, explained, granted, serverSeconds } from "../../lib/checks/tokens.ts";
+import {
+  defaultScopes,
+  endpointOf,
+  exchangeToken,
+  explained,
+  granted,
+  serverSeconds,
+} from "../../lib/checks/tokens.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
-import { ASSERTION_TYPE, assertionContent, signAssertion, type AssertionContent } from "../../lib/smart/client-assertion.ts";
+import {
+  ASSERTION_TYPE,
+  assertionContent,
+  signAssertion,
+  type AssertionContent,
+} from "../../lib/smart/client-assertion.ts";
 import { assertionProof } from "../../lib/smart/client-authentication.ts";
 import { readSigningKey, type SigningKey } from "../../lib/smart/keys.ts";
 import { clientCredentialsRequest } from "../../lib/smart/token-request.ts";
@@ -17,6 +29,8 @@ interface Assertion {
   readonly now: number;
   readonly endpoint: string;
 }
+
+const encode = (value: unknown) => base64url.encode(JSON.stringify(value));
 
 type Flaw = (assertion: Assertion) => Promise<string>;
 
@@ -54,14 +68,15 @@ const FLAWS: Readonly<Record<string, Flaw>> = {
     return token;
   },
   "alg-none": ({ content }) => {
-    const part = (value: unknown) => base64url.encode(JSON.stringify(value));
-    const token = `${part({ ...content.header, alg: "none" })}.${part(content.claims)}.`;
+    const token = `${encode({ ...content.header, alg: "none" })}.${encode(content.claims)}.`;
     assureThat(decodeProtectedHeader(token).alg === "none", "alg is not none");
     return Promise.resolve(token);
   },
   "hs256-with-public-key": async ({ key, content }) => {
     const secret = new TextEncoder().encode(await exportSPKI(key.publicKey));
-    const token = await new SignJWT(content.claims).setProtectedHeader({ ...content.header, alg: "HS256" }).sign(secret);
+    const token = await new SignJWT(content.claims)
+      .setProtectedHeader({ ...content.header, alg: "HS256" })
+      .sign(secret);
     assureThat(decodeProtectedHeader(token).alg === "HS256", "alg is not HS256");
     return token;
   },
@@ -87,13 +102,17 @@ const FLAWS: Readonly<Record<string, Flaw>> = {
 function isSignedBy(token: string, key: SigningKey): boolean {
   const [header = "", payload = "", signature = ""] = token.split(".");
   const publicKey = createPublicKey(key.publicKey.export({ type: "spki", format: "pem" }));
-  const parameters = key.algorithm === "ES384" ? { key: publicKey, dsaEncoding: "ieee-p1363" as const } : publicKey;
+  const parameters =
+    key.algorithm === "ES384" ? { key: publicKey, dsaEncoding: "ieee-p1363" as const } : publicKey;
   return verify("sha384", Buffer.from(`${header}.${payload}`), parameters, base64url.decode(signature));
 }
 
 /** The registration whose assertions are looked at. */
 function asymmetric(context: CheckContext, role: unknown): ClientRegistration {
-  const candidates = [context.target.client, ...["client-es384", "client-rs384"].map((one) => context.target.otherClients[one])];
+  const candidates = [
+    context.target.client,
+    ...["client-es384", "client-rs384"].map((one) => context.target.otherClients[one]),
+  ];
   const client =
     typeof role === "string"
       ? registration(context, role)
@@ -104,7 +123,10 @@ function asymmetric(context: CheckContext, role: unknown): ClientRegistration {
   return client;
 }
 
-async function prepare(context: CheckContext, role: unknown): Promise<Assertion & { client: ClientRegistration }> {
+async function prepare(
+  context: CheckContext,
+  role: unknown,
+): Promise<Assertion & { client: ClientRegistration }> {
   const client = asymmetric(context, role);
   return await explained(context, async () => {
     const endpoint = await endpointOf(context, "tokenEndpoint");
@@ -142,7 +164,10 @@ async function proofWith(name: string, assertion: Assertion) {
   const make = FLAWS[name];
   if (make === undefined) throw new Error(`there is no flaw ${name}`);
   const token = await make(assertion);
-  assureThat(differs(token, assertion.content) || name === "bad-signature" || name === "other-key", "nothing is wrong");
+  assureThat(
+    differs(token, assertion.content) || name === "bad-signature" || name === "other-key",
+    "nothing is wrong",
+  );
   return assertionProof(token);
 }
 
@@ -157,7 +182,9 @@ export const assertionReplayed: Procedure = async (context, parameters) => {
   const scopes = await defaultScopes(context, assertion.client);
   const token = await signAssertion(assertion.content, assertion.key);
   const request = clientCredentialsRequest(assertion.endpoint, scopes, assertionProof(token));
-  await explained(context, async () => granted(await exchangeToken(context, request, "first use of an assertion")));
+  await explained(context, async () =>
+    granted(await exchangeToken(context, request, "first use of an assertion")),
+  );
   const answer = await exchangeToken(context, request, "second use of the same assertion");
   return refusalFindings(answer, { errors: ["invalid_client"] });
 };

@@ -39,7 +39,13 @@ export const redirectCarries: Procedure = async (context, parameters) => {
     const values = response.parameters.filter(([key]) => key === name);
     const expected = name === "state" ? "state as it was sent" : `one ${name}`;
     if (values.length !== 1) {
-      findings.push({ code: "redirect.missing", expected, actual: `${values.length} of them`, location: name, ...shown });
+      findings.push({
+        code: "redirect.missing",
+        expected,
+        actual: `${values.length} of them`,
+        location: name,
+        ...shown,
+      });
     } else if (name === "state" && values[0]?.[1] !== request.state) {
       findings.push({ code: "redirect.state", expected, actual: "another value", location: name, ...shown });
     }
@@ -56,11 +62,19 @@ export const codesDiffer: Procedure = async (context) => {
   const second = await context.fact(sharedFlow({ method: "GET" }));
   const [a = "", b = ""] = [first.response.code, second.response.code];
   const shown = second.redirectExchange === undefined ? {} : { exchange: second.redirectExchange };
-  if (a === b) return [{ code: "code.repeated", expected: "another code each time", actual: "the same", ...shown }];
+  if (a === b)
+    return [{ code: "code.repeated", expected: "another code each time", actual: "the same", ...shown }];
   // 128 bits need 22 characters of base64url.
   return a.length >= 22
     ? []
-    : [{ code: "code.short", expected: "a code of at least 128 bits", actual: `${a.length} characters`, ...shown }];
+    : [
+        {
+          code: "code.short",
+          expected: "a code of at least 128 bits",
+          actual: `${a.length} characters`,
+          ...shown,
+        },
+      ];
 };
 
 /** The outcome of a request that should be refused: with a user to log in, or by the first answer alone. */
@@ -97,13 +111,17 @@ export const authorizationRefused: Procedure = async (context, parameters) => {
     ]),
   );
   const unknown = Object.values(change).find((value) => value !== null && /\{\w+\}/.test(value));
-  if (unknown !== undefined) throw new NotApplicable(`the configuration of this target does not give ${unknown}`);
+  if (unknown !== undefined)
+    throw new NotApplicable(`the configuration of this target does not give ${unknown}`);
   const request = changed(valid, {
     ...change,
     ...(change["code_challenge_method"] === "plain" ? { code_challenge: valid.pkce.verifier } : {}),
   });
   for (const name of Object.keys(change)) {
-    assureThat(parameter(request.parameters, name) !== parameter(valid.parameters, name), `${name} is as it should be`);
+    assureThat(
+      parameter(request.parameters, name) !== parameter(valid.parameters, name),
+      `${name} is as it should be`,
+    );
   }
   const outcome = await explained(context, () => attempt(context, request));
   return refused(outcome, request, parameters);
@@ -118,7 +136,9 @@ function refused(
   if (outcome.kind === "page") {
     if (parameters["byRedirect"] !== true) return [];
     const actual = `${outcome.words} with status ${outcome.status}`;
-    return [{ code: "redirect.none", expected: "the error brought back to the redirect URI", actual, ...shown }];
+    return [
+      { code: "redirect.none", expected: "the error brought back to the redirect URI", actual, ...shown },
+    ];
   }
   const response = readAuthorizationResponse(outcome.url);
   if (parameters["redirect"] === "never") {
@@ -128,7 +148,9 @@ function refused(
   const errors = texts(parameters["errors"]);
   const findings: Finding[] = [];
   if (response.code !== undefined) {
-    return [{ code: "oauth.granted", expected: `a refusal (${errors.join(" or ")})`, actual: "a code", ...shown }];
+    return [
+      { code: "oauth.granted", expected: `a refusal (${errors.join(" or ")})`, actual: "a code", ...shown },
+    ];
   }
   if (response.error === undefined || !errors.includes(response.error)) {
     const actual = response.error === undefined ? "no error code" : `the error ${response.error}`;
@@ -136,7 +158,13 @@ function refused(
   }
   if (response.state !== request.state) {
     const actual = response.state === undefined ? "none" : "another value";
-    findings.push({ code: "redirect.state", expected: "state as it was sent", actual, location: "state", ...shown });
+    findings.push({
+      code: "redirect.state",
+      expected: "state as it was sent",
+      actual,
+      location: "state",
+      ...shown,
+    });
   }
   return findings;
 }

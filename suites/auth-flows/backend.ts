@@ -32,7 +32,10 @@ export const serviceScopes: Procedure = async (context) => {
   const client = registration(context);
   const { json, exchange } = await context.fact(backendTokenResponse);
   const scope = isObject(json) && typeof json["scope"] === "string" ? json["scope"] : "";
-  const more = beyond(scope.split(" ").filter((one) => one !== ""), await defaultScopes(context, client));
+  const more = beyond(
+    scope.split(" ").filter((one) => one !== ""),
+    await defaultScopes(context, client),
+  );
   if (more.length === 0) return [];
   const found = { code: "scope.beyond", expected: "no scope beyond those asked for", actual: more.join(" ") };
   return [exchange === undefined ? found : { ...found, exchange }];

@@ -56,7 +56,11 @@ async function withBogusCode(context: CheckContext, wish: { client?: string }): 
     const endpoint = await endpointOf(context, "tokenEndpoint");
     const proof = await proofOf(context, client, endpoint);
     const code = `bogus-${randomBytes(24).toString("base64url")}`;
-    return { client, request: codeRequest(endpoint, request, code, proof), challenge: request.pkce.challenge };
+    return {
+      client,
+      request: codeRequest(endpoint, request, code, proof),
+      challenge: request.pkce.challenge,
+    };
   });
 }
 
@@ -106,7 +110,10 @@ const ALTERATIONS: Readonly<Record<string, Alteration>> = {
     return { endpoint: request.endpoint, headers: proof.headers, parameters: [...kept, ...proof.parameters] };
   },
   "wrong-secret": async (_context, { client, request }) => {
-    const wrong = { ...client, secret: secretOf("client_secret", `wrong-${randomBytes(18).toString("base64url")}`) };
+    const wrong = {
+      ...client,
+      secret: secretOf("client_secret", `wrong-${randomBytes(18).toString("base64url")}`),
+    };
     assureThat(wrong.secret.reveal() !== client.secret?.reveal(), "the secret is right");
     const proof = await proveClient(wrong, request.endpoint);
     const kept = withParameters(request.parameters, { client_id: null, client_secret: null });
@@ -134,22 +141,35 @@ const ALTERATIONS: Readonly<Record<string, Alteration>> = {
   }),
 };
 
-const WITHOUT_CODE = ["bogus-code", "missing-code", "missing-grant-type", "unsupported-grant-type", "unknown-client"];
+const WITHOUT_CODE = new Set([
+  "bogus-code",
+  "missing-code",
+  "missing-grant-type",
+  "unsupported-grant-type",
+  "unknown-client",
+]);
 
-async function altered(context: CheckContext, parameters: Readonly<Record<string, unknown>>): Promise<TokenRequest> {
+async function altered(
+  context: CheckContext,
+  parameters: Readonly<Record<string, unknown>>,
+): Promise<TokenRequest> {
   const name = String(parameters["alter"]);
   const alter = ALTERATIONS[name];
   if (alter === undefined) throw new Error(`there is no alteration ${name}`);
   const wish = wishOf(context, parameters);
   if (name === "other-client") registration(context, "second");
-  const prepare = WITHOUT_CODE.includes(name) ? withBogusCode : redeemable;
+  const prepare = WITHOUT_CODE.has(name) ? withBogusCode : redeemable;
   return await alter(context, await prepare(context, wish));
 }
 
 /** A token request with something wrong is refused. Parameters: `alter`, `client`, `errors`. */
 export const exchangeRefused: Procedure = async (context, parameters) => {
   const request = await altered(context, parameters);
-  const answer = await exchangeToken(context, request, `token request that is wrong: ${String(parameters["alter"])}`);
+  const answer = await exchangeToken(
+    context,
+    request,
+    `token request that is wrong: ${String(parameters["alter"])}`,
+  );
   return refusalFindings(answer, { errors: texts(parameters["errors"]) });
 };
 
@@ -157,7 +177,11 @@ export const exchangeRefused: Procedure = async (context, parameters) => {
 export const codeReplayed: Procedure = async (context, parameters) => {
   const { request } = await redeemable(context, wishOf(context, parameters));
   await explained(context, async () => granted(await exchangeToken(context, request, "first use of a code")));
-  const again = await exchangeToken(context, await freshProof(context, request, parameters), "second use of a code");
+  const again = await exchangeToken(
+    context,
+    await freshProof(context, request, parameters),
+    "second use of a code",
+  );
   return refusalFindings(again, { errors: ["invalid_grant"] });
 };
 
@@ -206,23 +230,37 @@ export const basicChallenge: Procedure = async (context, parameters) => {
   if (client.authentication !== "client_secret_basic") {
     throw new NotApplicable("the registration does not authenticate by HTTP Basic");
   }
-  const wrong = { ...client, secret: secretOf("client_secret", `wrong-${randomBytes(18).toString("base64url")}`) };
+  const wrong = {
+    ...client,
+    secret: secretOf("client_secret", `wrong-${randomBytes(18).toString("base64url")}`),
+  };
   const endpoint = await endpointOf(context, "tokenEndpoint");
   const proof = await proveClient(wrong, endpoint);
   assureThat("authorization" in proof.headers, "there is no Authorization header");
   const request: TokenRequest = {
     endpoint,
     headers: proof.headers,
-    parameters: [["grant_type", context.target.access === "system" ? "client_credentials" : "authorization_code"], ["code", "none"], ...proof.parameters],
+    parameters: [
+      ["grant_type", context.target.access === "system" ? "client_credentials" : "authorization_code"],
+      ["code", "none"],
+      ...proof.parameters,
+    ],
   };
   const response = await sendTokenRequest(context, request, "failed HTTP Basic authentication");
   const challenge = response.headers.get("www-authenticate") ?? "";
   const findings: Finding[] = [];
   const { exchange, status } = response;
-  if (status !== 401) findings.push({ code: "oauth.status", expected: "status 401", actual: `status ${status}`, exchange });
+  if (status !== 401)
+    findings.push({ code: "oauth.status", expected: "status 401", actual: `status ${status}`, exchange });
   if (!/^basic\b/i.test(challenge)) {
     const actual = challenge === "" ? "none" : "another scheme";
-    findings.push({ code: "http.challenge", expected: "WWW-Authenticate: Basic", actual, location: "www-authenticate", exchange });
+    findings.push({
+      code: "http.challenge",
+      expected: "WWW-Authenticate: Basic",
+      actual,
+      location: "www-authenticate",
+      exchange,
+    });
   }
   return findings;
 };
@@ -244,9 +282,22 @@ export const errorBody: Procedure = async (context) => {
   const type = response.headers.get("content-type") ?? "none";
   const findings: Finding[] = [];
   if (!/^application\/json\b/i.test(type)) {
-    findings.push({ code: "http.media-type", expected: "application/json", actual: type, location: "content-type", exchange });
+    findings.push({
+      code: "http.media-type",
+      expected: "application/json",
+      actual: type,
+      location: "content-type",
+      exchange,
+    });
   }
-  const codes = ["invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"];
+  const codes = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+  ];
   return [...findings, ...refusalFindings(answer, { errors: codes })];
 };
 
@@ -276,5 +327,12 @@ export const tokenWorks: Procedure = async (context) => {
   });
   return response.status === 200
     ? []
-    : [{ code: "api.refused", expected: "status 200", actual: `status ${response.status}`, exchange: response.exchange }];
+    : [
+        {
+          code: "api.refused",
+          expected: "status 200",
+          actual: `status ${response.status}`,
+          exchange: response.exchange,
+        },
+      ];
 };

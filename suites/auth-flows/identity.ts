@@ -23,7 +23,8 @@ const identity: Fact<Identity> = {
     const { answer } = flow;
     if (!flow.scopes.includes("openid")) throw new NotApplicable("the registration does not ask for openid");
     if (answer.kind === "refused") throw new Blocked("no token was issued", "auth-flows.standalone-granted");
-    if (answer.idToken === undefined) throw new Blocked("no id token was issued", "auth-flows.id-token-issued");
+    if (answer.idToken === undefined)
+      throw new Blocked("no id token was issued", "auth-flows.id-token-issued");
     const { issuer = "" } = await context.fact(authorizationServer);
     const keys = (await context.fact(jwks)).json as JSONWebKeySet;
     const reading = await verifyIdToken(answer.idToken, {
@@ -42,7 +43,12 @@ const identity: Fact<Identity> = {
 /** Keys rotate: what was fetched before may be older than the token. */
 async function refetchKeys(context: CheckContext): Promise<JSONWebKeySet> {
   const url = await endpointOf(context, "jwksUri");
-  const response = await context.send({ method: "GET", url, headers: { accept: "application/json" }, purpose: "keys, once more" });
+  const response = await context.send({
+    method: "GET",
+    url,
+    headers: { accept: "application/json" },
+    purpose: "keys, once more",
+  });
   try {
     const json: unknown = JSON.parse(new TextDecoder().decode(response.body));
     if (isObject(json) && Array.isArray(json["keys"])) return json as unknown as JSONWebKeySet;
@@ -59,7 +65,15 @@ export const idTokenIssued: Procedure = async (context) => {
   if (!scopes.includes("openid")) throw new NotApplicable("the registration does not ask for openid");
   if (answer.kind === "refused") throw new Blocked("no token was issued", "auth-flows.standalone-granted");
   return answer.idToken === undefined
-    ? [{ code: "json.missing", expected: "an id_token", actual: "none", location: "/id_token", exchange: answer.exchange }]
+    ? [
+        {
+          code: "json.missing",
+          expected: "an id_token",
+          actual: "none",
+          location: "/id_token",
+          exchange: answer.exchange,
+        },
+      ]
     : [];
 };
 

@@ -15,7 +15,14 @@ export const scopesWithin: Procedure = async (context, parameters) => {
   const more = beyond(answer.scopes ?? [], scopes);
   return more.length === 0
     ? []
-    : [{ code: "scope.beyond", expected: "no scope beyond those asked for", actual: more.join(" "), exchange: answer.exchange }];
+    : [
+        {
+          code: "scope.beyond",
+          expected: "no scope beyond those asked for",
+          actual: more.join(" "),
+          exchange: answer.exchange,
+        },
+      ];
 };
 
 /** The style that a token response names is JSON (SMART 2.0.0 scopes §styling). */
@@ -26,9 +33,15 @@ export const styleServed: Procedure = async (context) => {
   if (typeof url !== "string" || !URL.canParse(url)) {
     throw new Blocked("the token response has no usable smart_style_url", "auth-flows.standalone-style-url");
   }
-  const response = await context.send({ method: "GET", url, headers: { accept: "application/json" }, purpose: "the style" });
+  const response = await context.send({
+    method: "GET",
+    url,
+    headers: { accept: "application/json" },
+    purpose: "the style",
+  });
   const { status, exchange } = response;
-  if (status !== 200) return [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
+  if (status !== 200)
+    return [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
   try {
     if (isObject(JSON.parse(new TextDecoder().decode(response.body)))) return [];
   } catch {

@@ -1,7 +1,13 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { apiRefuses, refusalCarries } from "./api.ts";
 import { assertionRefused, assertionReplayed } from "./assertion.ts";
-import { authorizationRefused, codesDiffer, denialReported, redirectCarries, unknownScope } from "./authorization.ts";
+import {
+  authorizationRefused,
+  codesDiffer,
+  denialReported,
+  redirectCarries,
+  unknownScope,
+} from "./authorization.ts";
 import { serviceGranted, serviceRefused, serviceScopes } from "./backend.ts";
 import {
   basicChallenge,

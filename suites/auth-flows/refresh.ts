@@ -22,13 +22,20 @@ import { apiRequest } from "./api.ts";
 import { assureThat, refusalFindings } from "./refusals.ts";
 import { registration } from "./registrations.ts";
 
-async function refresh(context: CheckContext, flow: Pick<Flow, "client">, token: string, scopes?: readonly string[]) {
+async function refresh(
+  context: CheckContext,
+  flow: Pick<Flow, "client">,
+  token: string,
+  scopes?: readonly string[],
+) {
   const endpoint = await endpointOf(context, "tokenEndpoint");
   const proof = await explained(context, () => proofOf(context, flow.client, endpoint));
   return await exchangeToken(context, refreshRequest(endpoint, token, scopes, proof), "refresh");
 }
 
-async function refreshable(context: CheckContext): Promise<{ flow: Flow; token: GrantedToken; refreshToken: string }> {
+async function refreshable(
+  context: CheckContext,
+): Promise<{ flow: Flow; token: GrantedToken; refreshToken: string }> {
   registration(context);
   const flow = await authorizeAnew(context);
   const token = await explained(context, () => Promise.resolve(granted(flow.answer)));
@@ -41,24 +48,38 @@ async function refreshable(context: CheckContext): Promise<{ flow: Flow; token: 
 /** A refresh token comes with `offline_access` or `online_access`, and without them it does not. */
 export const refreshTokenIssued: Procedure = async (context, parameters) => {
   const client = registration(context);
-  const base = (await defaultScopes(context, client)).filter((scope) => !/^(offline|online)_access$/.test(scope));
+  const base = (await defaultScopes(context, client)).filter(
+    (scope) => !/^(offline|online)_access$/.test(scope),
+  );
   const wanted = parameters["scope"];
   const scopes = typeof wanted === "string" ? [...base, wanted] : base;
   const { answer } = await context.fact(sharedFlow({ scopes }));
   if (answer.kind === "refused") {
-    throw new Blocked(`no token was issued: ${answer.error ?? answer.problem ?? ""}`, "auth-flows.standalone-granted");
+    throw new Blocked(
+      `no token was issued: ${answer.error ?? answer.problem ?? ""}`,
+      "auth-flows.standalone-granted",
+    );
   }
   const isThere = answer.refreshToken !== undefined;
   const { exchange } = answer;
   if (typeof wanted !== "string") {
     return isThere
-      ? [{ code: "refresh.unasked", expected: "no refresh token without offline_access or online_access", actual: "one", exchange }]
+      ? [
+          {
+            code: "refresh.unasked",
+            expected: "no refresh token without offline_access or online_access",
+            actual: "one",
+            exchange,
+          },
+        ]
       : [];
   }
   if (answer.scopes !== undefined && !answer.scopes.includes(wanted)) {
     throw new NotApplicable(`the server did not grant ${wanted}`);
   }
-  return isThere ? [] : [{ code: "refresh.missing", expected: `a refresh token with ${wanted}`, actual: "none", exchange }];
+  return isThere
+    ? []
+    : [{ code: "refresh.missing", expected: `a refresh token with ${wanted}`, actual: "none", exchange }];
 };
 
 /** A refresh for fewer scopes gives fewer, and no others. */
@@ -76,7 +97,14 @@ export const refreshNarrowed: Procedure = async (context) => {
   const more = beyond(answer.scopes ?? flow.scopes, first);
   return more.length === 0
     ? []
-    : [{ code: "scope.beyond", expected: `no more than ${first.join(" ")}`, actual: more.join(" "), exchange }];
+    : [
+        {
+          code: "scope.beyond",
+          expected: `no more than ${first.join(" ")}`,
+          actual: more.join(" "),
+          exchange,
+        },
+      ];
 };
 
 /** A refresh cannot gain scopes: it is refused, or the rest is left out (SMART 2.0.0 app-launch §refresh). */
@@ -90,11 +118,19 @@ export const refreshWidened: Procedure = async (context) => {
     throw new Blocked("no refresh token was issued", "auth-flows.refresh-token-issued");
   }
   const answer = await refresh(context, flow, token.refreshToken, wide);
-  if (answer.kind === "refused") return refusalFindings(answer, { errors: ["invalid_scope", "invalid_grant"] });
+  if (answer.kind === "refused")
+    return refusalFindings(answer, { errors: ["invalid_scope", "invalid_grant"] });
   const more = beyond(answer.scopes ?? [], token.scopes ?? narrow);
   return more.length === 0
     ? []
-    : [{ code: "scope.beyond", expected: "no scope beyond the first grant", actual: more.join(" "), exchange: answer.exchange }];
+    : [
+        {
+          code: "scope.beyond",
+          expected: "no scope beyond the first grant",
+          actual: more.join(" "),
+          exchange: answer.exchange,
+        },
+      ];
 };
 
 /** What a refresh grants when it does not say: the same scopes. */
@@ -106,8 +142,20 @@ export const refreshScopes: Procedure = async (context) => {
   const fewer = beyond(before.scopes ?? [], answer.scopes ?? before.scopes ?? []);
   const findings: Finding[] = [];
   const { exchange } = answer;
-  if (more.length > 0) findings.push({ code: "scope.beyond", expected: "the scopes of the first grant", actual: `also ${more.join(" ")}`, exchange });
-  if (fewer.length > 0) findings.push({ code: "scope.lost", expected: "the scopes of the first grant", actual: `without ${fewer.join(" ")}`, exchange });
+  if (more.length > 0)
+    findings.push({
+      code: "scope.beyond",
+      expected: "the scopes of the first grant",
+      actual: `also ${more.join(" ")}`,
+      exchange,
+    });
+  if (fewer.length > 0)
+    findings.push({
+      code: "scope.lost",
+      expected: "the scopes of the first grant",
+      actual: `without ${fewer.join(" ")}`,
+      exchange,
+    });
   return findings;
 };
 
@@ -120,7 +168,14 @@ export const refreshKeepsPatient: Procedure = async (context) => {
   // The context may be left out of a refresh's answer, but it may not change.
   return is === undefined || is === was
     ? []
-    : [{ code: "context.changed", expected: "the patient of the first grant", actual: "another patient", exchange: answer.exchange }];
+    : [
+        {
+          code: "context.changed",
+          expected: "the patient of the first grant",
+          actual: "another patient",
+          exchange: answer.exchange,
+        },
+      ];
 };
 
 /** The token of a refresh is another one, and opens the API. */
@@ -129,7 +184,14 @@ export const refreshedTokenWorks: Procedure = async (context) => {
   const { before, answer } = await context.fact(refreshedOnce);
   if (answer.kind === "refused") throw new Blocked("the refresh was refused", "auth-flows.refresh-granted");
   if (answer.accessToken === before.accessToken) {
-    return [{ code: "refresh.same-token", expected: "a new access token", actual: "the old one", exchange: answer.exchange }];
+    return [
+      {
+        code: "refresh.same-token",
+        expected: "a new access token",
+        actual: "the old one",
+        exchange: answer.exchange,
+      },
+    ];
   }
   const response = await context.send({
     ...(await apiRequest(context, before)),
@@ -138,7 +200,14 @@ export const refreshedTokenWorks: Procedure = async (context) => {
   });
   return response.status === 200
     ? []
-    : [{ code: "api.refused", expected: "status 200", actual: `status ${response.status}`, exchange: response.exchange }];
+    : [
+        {
+          code: "api.refused",
+          expected: "status 200",
+          actual: `status ${response.status}`,
+          exchange: response.exchange,
+        },
+      ];
 };
 
 /** Where refresh tokens rotate, the old one is dead (OAuth 2.0 Security BCP §4.14.2). */
@@ -149,7 +218,9 @@ export const rotatedTokenDies: Procedure = async (context) => {
   if (answer.refreshToken === undefined || answer.refreshToken === before.refreshToken) {
     throw new NotApplicable("the server does not rotate refresh tokens");
   }
-  return refusalFindings(await refresh(context, flow, before.refreshToken ?? ""), { errors: ["invalid_grant"] });
+  return refusalFindings(await refresh(context, flow, before.refreshToken ?? ""), {
+    errors: ["invalid_grant"],
+  });
 };
 
 /** Where refresh tokens rotate, the new one serves. */
@@ -161,7 +232,14 @@ export const rotatedTokenServes: Procedure = async (context) => {
   const again = await refresh(context, flow, next);
   return again.kind === "granted"
     ? []
-    : [{ code: "oauth.refused", expected: "an access token", actual: again.error ?? again.problem ?? "", exchange: again.exchange }];
+    : [
+        {
+          code: "oauth.refused",
+          expected: "an access token",
+          actual: again.error ?? again.problem ?? "",
+          exchange: again.exchange,
+        },
+      ];
 };
 
 /** A refresh token that nobody issued is refused. */
@@ -176,5 +254,7 @@ export const refreshTokenOfAnother: Procedure = async (context) => {
   const other = registration(context, "second");
   const { flow, refreshToken } = await refreshable(context);
   assureThat(other.id !== flow.client.id, "the second registration is the first");
-  return refusalFindings(await refresh(context, { client: other }, refreshToken), { errors: ["invalid_grant"] });
+  return refusalFindings(await refresh(context, { client: other }, refreshToken), {
+    errors: ["invalid_grant"],
+  });
 };

@@ -7,7 +7,7 @@ export interface ExpectedRefusal {
   readonly errors: readonly string[];
 }
 
-const STATUSES = [400, 401];
+const STATUSES = new Set([400, 401]);
 
 /**
  * Findings about an answer that should have been a refusal (RFC 6749 §5.2): nothing granted, status 400 or 401, an
@@ -20,14 +20,24 @@ export function refusalFindings(answer: TokenAnswer, { errors }: ExpectedRefusal
     return [{ code: "oauth.granted", expected: `a refusal (${list})`, actual: "an access token", exchange }];
   }
   const findings: Finding[] = [];
-  if (!STATUSES.includes(answer.status)) {
-    findings.push({ code: "oauth.status", expected: "status 400 or 401", actual: `status ${answer.status}`, exchange });
+  if (!STATUSES.has(answer.status)) {
+    findings.push({
+      code: "oauth.status",
+      expected: "status 400 or 401",
+      actual: `status ${answer.status}`,
+      exchange,
+    });
   }
   if (answer.error === undefined) {
     const actual = answer.problem ?? "no error code";
     findings.push({ code: "oauth.error-missing", expected: `the error ${list}`, actual, exchange });
   } else if (!errors.includes(answer.error)) {
-    findings.push({ code: "oauth.error", expected: `the error ${list}`, actual: `the error ${answer.error}`, exchange });
+    findings.push({
+      code: "oauth.error",
+      expected: `the error ${list}`,
+      actual: `the error ${answer.error}`,
+      exchange,
+    });
   }
   return findings;
 }
@@ -39,5 +49,5 @@ export function assureThat(condition: boolean, words: string): void {
 
 /** A parameter of a check as a list of texts. */
 export function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
+  return [value].flat().filter((one) => typeof one === "string");
 }

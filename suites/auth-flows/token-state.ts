@@ -7,6 +7,7 @@ import {
   authorizationServer,
   authorizeAnew,
   clientCredentials,
+  clockSkew,
   defaultScopes,
   exchangeToken,
   explained,
@@ -42,7 +43,8 @@ async function ask(
 async function offered(context: CheckContext, operation: Operation): Promise<string> {
   const server = await context.fact(authorizationServer);
   const endpoint = operation === "introspection" ? server.introspectionEndpoint : server.revocationEndpoint;
-  if (endpoint === undefined) throw new NotApplicable(`the SMART configuration names no ${operation}_endpoint`);
+  if (endpoint === undefined)
+    throw new NotApplicable(`the SMART configuration names no ${operation}_endpoint`);
   return endpoint;
 }
 
@@ -80,16 +82,26 @@ function activeOf(response: HttpResponse): unknown {
 const inactive = (response: HttpResponse): readonly Finding[] => {
   const active = activeOf(response);
   const { exchange, status } = response;
-  if (status !== 200) return [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
+  if (status !== 200)
+    return [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
   return active === false
     ? []
-    : [{ code: "introspection.active", expected: "active: false", actual: `active: ${String(active)}`, exchange }];
+    : [
+        {
+          code: "introspection.active",
+          expected: "active: false",
+          actual: `active: ${String(active)}`,
+          exchange,
+        },
+      ];
 };
 
 /** A token that nobody issued is not active (RFC 7662 §2.2). */
 export const bogusInactive: Procedure = async (context) => {
   const client = confidential(context);
-  return inactive(await ask(context, "introspection", `bogus-${randomBytes(24).toString("base64url")}`, client));
+  return inactive(
+    await ask(context, "introspection", `bogus-${randomBytes(24).toString("base64url")}`, client),
+  );
 };
 
 /** A revoked token is not active. */
@@ -123,20 +135,32 @@ export const introspectionAgrees: Procedure = async (context, parameters) => {
       if (typeof exp !== "number") return differ("exp", "a number", typeof exp);
       if (token.expiresIn === undefined) return [];
       // The server's idea of now at the token response; a token may have been renewed in between.
-      const left = exp - token.receivedAt / 1000;
+      const left = exp - token.receivedAt / 1000 - (await context.fact(clockSkew));
       const skew = Math.abs(left - token.expiresIn);
-      return skew <= 90 ? [] : differ("exp", `${token.expiresIn} seconds after the token was issued`, `${Math.round(left)} seconds`);
+      return skew <= 90
+        ? []
+        : differ(
+            "exp",
+            `${token.expiresIn} seconds after the token was issued`,
+            `${Math.round(left)} seconds`,
+          );
     }
     case "patient": {
       const patient = token.json["patient"];
       if (patient === undefined) throw new NotApplicable("the token response carries no patient");
       return said["patient"] === patient
         ? []
-        : differ("patient", "the patient of the token response", said["patient"] === undefined ? "nothing" : "another");
+        : differ(
+            "patient",
+            "the patient of the token response",
+            said["patient"] === undefined ? "nothing" : "another",
+          );
     }
     default: {
       const { id } = registration(context);
-      return said["client_id"] === id ? [] : differ("client_id", id, JSON.stringify(said["client_id"] ?? null));
+      return said["client_id"] === id
+        ? []
+        : differ("client_id", id, JSON.stringify(said["client_id"] ?? null));
     }
   }
 };
@@ -145,12 +169,25 @@ export const introspectionAgrees: Procedure = async (context, parameters) => {
 export const introspectionProtected: Procedure = async (context) => {
   const endpoint = await offered(context, "introspection");
   const { accessToken } = await grantedToken(context);
-  const request = tokenOperationRequest(endpoint, accessToken, "access_token", { parameters: [], headers: {} });
-  assureThat(request.parameters.every(([name]) => !name.startsWith("client")), "a client proves itself");
+  const request = tokenOperationRequest(endpoint, accessToken, "access_token", {
+    parameters: [],
+    headers: {},
+  });
+  assureThat(
+    request.parameters.every(([name]) => !name.startsWith("client")),
+    "a client proves itself",
+  );
   const response = await sendTokenRequest(context, request, "introspection by nobody");
   const { status, exchange } = response;
   return activeOf(response) === true
-    ? [{ code: "introspection.open", expected: "a refusal", actual: `status ${status} and what the token may do`, exchange }]
+    ? [
+        {
+          code: "introspection.open",
+          expected: "a refusal",
+          actual: `status ${status} and what the token may do`,
+          exchange,
+        },
+      ]
     : [];
 };
 
@@ -163,7 +200,9 @@ export const revocationAnswered: Procedure = async (context, parameters) => {
       ? `bogus-${randomBytes(24).toString("base64url")}`
       : (await freshToken(context)).accessToken;
   const { status, exchange } = await ask(context, "revocation", token, client);
-  return status === 200 ? [] : [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
+  return status === 200
+    ? []
+    : [{ code: "http.status", expected: "status 200", actual: `status ${status}`, exchange }];
 };
 
 /** A revoked access token opens nothing. */
@@ -179,7 +218,14 @@ export const revokedTokenDies: Procedure = async (context) => {
   });
   return response.status === 401
     ? []
-    : [{ code: "token.alive", expected: "status 401", actual: `status ${response.status}`, exchange: response.exchange }];
+    : [
+        {
+          code: "token.alive",
+          expected: "status 401",
+          actual: `status ${response.status}`,
+          exchange: response.exchange,
+        },
+      ];
 };
 
 /** A revoked refresh token is refused. */
@@ -211,5 +257,12 @@ export const revocationByAnother: Procedure = async (context) => {
   });
   return response.status === 200
     ? []
-    : [{ code: "token.dead", expected: "status 200: only its own client may revoke it", actual: `status ${response.status}`, exchange: response.exchange }];
+    : [
+        {
+          code: "token.dead",
+          expected: "status 200: only its own client may revoke it",
+          actual: `status ${response.status}`,
+          exchange: response.exchange,
+        },
+      ];
 };

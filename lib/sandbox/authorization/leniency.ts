@@ -25,15 +25,20 @@ interface Jwt {
 function readJwt(token: string | null): Jwt | undefined {
   const [header = "", claims = "", signature = ""] = (token ?? "").split(".");
   try {
-    const parse = (part: string): Json => JSON.parse(Buffer.from(part, "base64url").toString("utf8")) as Json;
-    const [first, second] = [parse(header), parse(claims)];
+    const [first, second] = [decode(header), decode(claims)];
     if (!isObject(first) || !isObject(second)) return undefined;
-    return { header: first, claims: second, signed: `${header}.${claims}`, signature: Buffer.from(signature, "base64url") };
+    return {
+      header: first,
+      claims: second,
+      signed: `${header}.${claims}`,
+      signature: Buffer.from(signature, "base64url"),
+    };
   } catch {
     return undefined;
   }
 }
 
+const decode = (part: string): Json => JSON.parse(Buffer.from(part, "base64url").toString("utf8")) as Json;
 const encode = (value: Json) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 function signJwt(header: JsonObject, claims: JsonObject, key: SigningKey): string {
@@ -57,31 +62,59 @@ interface Good {
   readonly isSigned: boolean;
 }
 
+const textOf = (value: Json | undefined) => (typeof value === "string" ? value : "");
 const number = (value: Json | undefined) => (typeof value === "number" ? value : Number.NaN);
 
 const OVERLOOKED: Readonly<Record<string, Overlooked>> = {
-  signature: { has: ({ header }, { isSigned }) => !isSigned && /^(RS|ES)384$/.test(String(header["alg"])) },
-  "other-key": { has: ({ header }, { isSigned }) => !isSigned && /^(RS|ES)384$/.test(String(header["alg"])) },
+  signature: { has: ({ header }, { isSigned }) => !isSigned && /^(RS|ES)384$/.test(textOf(header["alg"])) },
+  "other-key": { has: ({ header }, { isSigned }) => !isSigned && /^(RS|ES)384$/.test(textOf(header["alg"])) },
   none: { has: ({ header }) => header["alg"] === "none" },
   hs256: { has: ({ header }) => header["alg"] === "HS256" },
   kid: { has: ({ header }, { kid }) => header["kid"] !== kid },
-  aud: { has: ({ claims }, { audience }) => claims["aud"] !== undefined && claims["aud"] !== audience, mended: ({ audience }) => ({ aud: audience }) },
-  "no-aud": { has: ({ claims }) => claims["aud"] === undefined, mended: ({ audience }) => ({ aud: audience }) },
-  iss: { has: ({ claims }, { client }) => claims["iss"] !== undefined && claims["iss"] !== client, mended: ({ client }) => ({ iss: client }) },
+  aud: {
+    has: ({ claims }, { audience }) => claims["aud"] !== undefined && claims["aud"] !== audience,
+    mended: ({ audience }) => ({ aud: audience }),
+  },
+  "no-aud": {
+    has: ({ claims }) => claims["aud"] === undefined,
+    mended: ({ audience }) => ({ aud: audience }),
+  },
+  iss: {
+    has: ({ claims }, { client }) => claims["iss"] !== undefined && claims["iss"] !== client,
+    mended: ({ client }) => ({ iss: client }),
+  },
   "no-iss": { has: ({ claims }) => claims["iss"] === undefined, mended: ({ client }) => ({ iss: client }) },
-  sub: { has: ({ claims }, { client }) => claims["sub"] !== undefined && claims["sub"] !== client, mended: ({ client }) => ({ sub: client }) },
+  sub: {
+    has: ({ claims }, { client }) => claims["sub"] !== undefined && claims["sub"] !== client,
+    mended: ({ client }) => ({ sub: client }),
+  },
   "no-sub": { has: ({ claims }) => claims["sub"] === undefined, mended: ({ client }) => ({ sub: client }) },
-  expired: { has: ({ claims }, { now }) => number(claims["exp"]) < now, mended: ({ now }) => ({ iat: now, exp: now + 200 }) },
-  "far-ahead": { has: ({ claims }, { now }) => number(claims["exp"]) > now + 300, mended: ({ now }) => ({ exp: now + 200 }) },
-  "not-yet": { has: ({ claims }, { now }) => number(claims["nbf"]) > now, mended: ({ now }) => ({ nbf: now - 1 }) },
+  expired: {
+    has: ({ claims }, { now }) => number(claims["exp"]) < now,
+    mended: ({ now }) => ({ iat: now, exp: now + 200 }),
+  },
+  "far-ahead": {
+    has: ({ claims }, { now }) => number(claims["exp"]) > now + 300,
+    mended: ({ now }) => ({ exp: now + 200 }),
+  },
+  "not-yet": {
+    has: ({ claims }, { now }) => number(claims["nbf"]) > now,
+    mended: ({ now }) => ({ nbf: now - 1 }),
+  },
   "no-exp": { has: ({ claims }) => claims["exp"] === undefined, mended: ({ now }) => ({ exp: now + 200 }) },
-  "no-jti": { has: ({ claims }) => claims["jti"] === undefined, mended: () => ({ jti: randomBytes(12).toString("hex") }) },
+  "no-jti": {
+    has: ({ claims }) => claims["jti"] === undefined,
+    mended: () => ({ jti: randomBytes(12).toString("hex") }),
+  },
 };
 
-function clientNamed(state: SandboxState, jwt: Jwt): { application: Application; key: SigningKey } | undefined {
+function clientNamed(
+  state: SandboxState,
+  jwt: Jwt,
+): { application: Application; key: SigningKey } | undefined {
   // Whichever of iss and sub names a client: one of them may be what is wrong.
-  const names = [jwt.claims["sub"], jwt.claims["iss"]];
-  const application = registrations().applications.find((each) => names.includes(each.id));
+  const names = new Set([jwt.claims["sub"], jwt.claims["iss"]]);
+  const application = registrations().applications.find((each) => names.has(each.id));
   const key = application === undefined ? undefined : state.credentials.keys.get(application.id);
   return application === undefined || key === undefined ? undefined : { application, key };
 }
@@ -94,20 +127,28 @@ const overlookAssertion: Behaviour = async (call) => {
   const found = jwt === undefined ? undefined : clientNamed(state, jwt);
   if (jwt === undefined || found === undefined) return call.next();
   const { application, key } = found;
-  const name = String(call.with["flaw"]);
+  const name = textOf(call.with["flaw"]);
   const alg = application.algorithm ?? "ES384";
   const good: Good = {
     client: application.id,
     kid: key.privateJwk.kid,
     audience: `${place.base}/token`,
     now: Math.floor(Date.now() / 1000),
-    isSigned: verify("sha384", Buffer.from(jwt.signed), { key: key.privateKey, dsaEncoding: "ieee-p1363" }, jwt.signature),
+    isSigned: verify(
+      "sha384",
+      Buffer.from(jwt.signed),
+      { key: key.privateKey, dsaEncoding: "ieee-p1363" },
+      jwt.signature,
+    ),
   };
   const flaw = OVERLOOKED[name];
-  const isReplay = name === "replayed" && seenBefore(state, String(jwt.claims["jti"]));
+  const isReplay = name === "replayed" && seenBefore(state, textOf(jwt.claims["jti"]));
   if (!isReplay && flaw?.has(jwt, good) !== true) return call.next();
   const mended = isReplay ? { jti: randomBytes(12).toString("hex") } : flaw?.mended?.(good);
-  form.set("client_assertion", signJwt({ alg, kid: good.kid, typ: "JWT" }, { ...jwt.claims, ...mended }, key));
+  form.set(
+    "client_assertion",
+    signJwt({ alg, kid: good.kid, typ: "JWT" }, { ...jwt.claims, ...mended }, key),
+  );
   setForm(request, form);
   call.changed();
   return call.next();
@@ -157,7 +198,8 @@ const authenticateAs: Behaviour = async (call) => {
   if (application === undefined) return call.next();
   const secret = state.credentials.secrets.get(application.id) ?? "";
   const form = formOf(request);
-  for (const name of ["client_id", "client_secret", "client_assertion", "client_assertion_type"]) form.delete(name);
+  for (const name of ["client_id", "client_secret", "client_assertion", "client_assertion_type"])
+    form.delete(name);
   delete request.headers.authorization;
   if (application.authentication === "client_secret_basic") {
     request.headers.authorization = `Basic ${Buffer.from(`${application.id}:${secret}`).toString("base64")}`;
@@ -207,7 +249,7 @@ const overlookVerifier: Behaviour = async (call) => {
 
 /** What serves once is taken again: the first answer is given once more. `with`: `by` (name of the parameter). */
 const answerAgain: Behaviour = async (call) => {
-  const key = `answer:${formOf(call.request).get(String(call.with["by"])) ?? ""}`;
+  const key = `answer:${formOf(call.request).get(textOf(call.with["by"])) ?? ""}`;
   const memory = memoryOf(call.state);
   const before = memory.get(key) as Reply | undefined;
   if (before !== undefined) {
@@ -235,7 +277,7 @@ const changeRedirect: Behaviour = async (call) => {
   const url = new URL(location);
   if (!url.searchParams.has("code")) return reply;
   for (const [name, value] of Object.entries(isObject(call.with["set"]) ? call.with["set"] : {})) {
-    url.searchParams.set(name, String(value));
+    url.searchParams.set(name, textOf(value));
   }
   if (typeof call.with["remove"] === "string") url.searchParams.delete(call.with["remove"]);
   reply.headers["location"] = url.href;
@@ -285,15 +327,19 @@ const acceptBearer: Behaviour = async (call) => {
     request.headers.authorization = `Bearer ${token}`;
     call.changed();
   };
-  if (way === "scheme" && call.place.kind === "api" && /^Basic /.test(sent)) set(sent.slice(6));
-  if (way === "query" && request.url.searchParams.has("access_token")) set(request.url.searchParams.get("access_token") ?? "");
+  if (way === "scheme" && call.place.kind === "api" && sent.startsWith("Basic ")) set(sent.slice(6));
+  if (way === "query" && request.url.searchParams.has("access_token"))
+    set(request.url.searchParams.get("access_token") ?? "");
   if (way === "prefix" && call.place.kind === "api") {
     const value = sent.replace(/^Bearer /, "");
     const whole = [...memory.keys()].find((key) => value.length > 20 && key.startsWith(`token:${value}`));
     if (whole !== undefined && whole !== `token:${value}`) set(whole.slice("token:".length));
   }
   const reply = await call.next();
-  const token = reply.content.kind === "json" && isObject(reply.content.value) ? reply.content.value["access_token"] : undefined;
+  const token =
+    reply.content.kind === "json" && isObject(reply.content.value)
+      ? reply.content.value["access_token"]
+      : undefined;
   if (typeof token === "string") memory.set(`token:${token}`, true);
   return reply;
 };
@@ -307,12 +353,15 @@ const shiftClock: Behaviour = async (call) => {
   const found = jwt === undefined ? undefined : clientNamed(state, jwt);
   if (jwt !== undefined && found !== undefined) {
     const claims: Record<string, Json> = { ...jwt.claims };
-    for (const name of ["iat", "nbf", "exp"]) if (name in claims) claims[name] = number(claims[name]) - seconds;
+    for (const name of ["iat", "nbf", "exp"])
+      if (name in claims) claims[name] = number(claims[name]) - seconds;
     form.set("client_assertion", signJwt(jwt.header, claims, found.key));
     setForm(request, form);
   }
   const isToken = call.place.kind === "authorization" && call.place.path === "/token";
-  const reply = isToken ? await changeIdToken({ ...call, with: { plus: { iat: seconds, exp: seconds } } }) : await call.next();
+  const reply = isToken
+    ? await changeIdToken({ ...call, with: { plus: { iat: seconds, exp: seconds } } })
+    : await call.next();
   reply.headers["date"] = new Date(Date.now() + seconds * 1000).toUTCString();
   call.changed();
   return reply;

@@ -231,7 +231,6 @@ function configuration(
     const [first = base, ...others] = apisOf(application).map((api) => apiBase(state.origin, api, home));
     return [first, ...others];
   };
-  const patientApi = home === undefined ? undefined : patientApiOf(tenant);
   const { port } = new URL(base);
   const path = new URL(base).pathname;
 
