@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { NotApplicable } from "../../lib/checks/context.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
@@ -155,6 +156,29 @@ const otherTenantDiffers: Procedure = async (context) => {
   return findings;
 };
 
+/** The caller's X-Request-ID is echoed, or answered in X-Correlation-Id. */
+const requestId: Procedure = async (context) => {
+  const sent = randomUUID();
+  const response = await context.send({
+    method: "GET",
+    url: `${context.target.base}/metadata`,
+    headers: { accept: "application/fhir+json", "x-request-id": sent },
+    purpose: "a request with an X-Request-ID",
+  });
+  const answered = ["x-request-id", "x-correlation-id"].map((name) => response.headers.get(name));
+  if (answered.some((value) => value?.toLowerCase() === sent)) return [];
+  const came = answered.filter((value) => value !== undefined);
+  return [
+    {
+      code: came.length === 0 ? "http.header-missing" : "http.header",
+      expected: "the value that was sent, in x-request-id or x-correlation-id",
+      actual: came.length === 0 ? "neither header" : `another value in ${came.length === 1 ? "it" : "both"}`,
+      location: "x-request-id",
+      exchange: response.exchange,
+    },
+  ];
+};
+
 /** What data cannot say about a CapabilityStatement. */
 export const procedures: Readonly<Record<string, Procedure>> = {
   anotherProfile,
@@ -168,6 +192,7 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   otherTenantDiffers,
   parameterDefinitions,
   referencesResolve,
+  requestId,
   uniqueEntries,
   validR4,
   xmlSame,
