@@ -44,7 +44,7 @@ export function applyProfiles(
       apply(structure);
     }
   }
-  if (!run.guideProfiles || claimsGuide || standing === "contained" || applied.size > 0) return;
+  if (!run.guideProfiles || claimsGuide || standing === "contained") return;
   for (const structure of judge.chooser.choose(value, shape.name)) {
     if (standing === "root") {
       run.profiles.add(structure.url);

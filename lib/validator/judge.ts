@@ -17,7 +17,7 @@ import type { TargetRule } from "./overlays.ts";
 import type { DefinitionSource, StructureFacts } from "./pack/format.ts";
 import { createProfileChooser } from "./profiles.ts";
 import type { ProfileChooser } from "./profiles.ts";
-import { resolveReference, typeInReference } from "./references.ts";
+import { containedIn, resolveReference, typeInReference } from "./references.ts";
 import type { Target } from "./references.ts";
 import { report, succeeds } from "./run.ts";
 import type { Run } from "./run.ts";
@@ -187,7 +187,8 @@ function conforms(judge: Judge, run: Run, value: unknown, profile: string): bool
 function within<T>(run: Run, value: JsonObject, isResource: boolean, act: () => T): T {
   if (!isResource) return act();
   const { resource, container, environment } = run;
-  const isContained = Array.isArray(container["contained"]) && container["contained"].includes(value);
+  const { id } = value;
+  const isContained = typeof id === "string" && containedIn(run, id) === value;
   run.resource = value;
   if (!isContained) run.container = value;
   environment.resource = value;

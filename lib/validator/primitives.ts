@@ -91,11 +91,6 @@ export function isAbsoluteUri(uri: string): boolean {
   return ABSOLUTE_URI.test(uri);
 }
 
-/** Whether a string is a resource id or element id of type `id`. */
-export function isId(value: string): boolean {
-  return ID.test(value);
-}
-
 /**
  * Judges a string-typed primitive (every tag from `string` to `base64Binary`).
  *

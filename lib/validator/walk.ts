@@ -9,7 +9,7 @@ import type { Judge } from "./judge.ts";
 import { isObject, kindOf } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { narrativeProblems } from "./narrative.ts";
-import { isMildProblem, isId, jsonTypeOf, numberProblem, PRIMITIVE, stringProblem } from "./primitives.ts";
+import { isMildProblem, jsonTypeOf, numberProblem, PRIMITIVE, stringProblem } from "./primitives.ts";
 import { fullUrlOf } from "./references.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
@@ -53,7 +53,6 @@ export function walkResource(
   if (standing !== "contained") run.localReferences = contained === undefined ? undefined : new Set();
 
   if (depth === 0) run.segments[0] = shape.name;
-  checkResourceId(run, value, depth);
   const isBundle = shape.name === "Bundle";
   if (isBundle) run.bundles.push({ bundle: value, fullUrl: undefined });
   walkObject(judge, run, value, shape, depth);
@@ -99,18 +98,6 @@ function shapeOfResource(judge: Judge, run: Run, value: JsonObject, depth: numbe
     return undefined;
   }
   return shape;
-}
-
-function checkResourceId(run: Run, value: JsonObject, depth: number): void {
-  const id = value["id"];
-  if (typeof id === "string" && id !== "" && !isId(id)) {
-    report(run, depth, {
-      severity: "error",
-      code: "invalid",
-      rule: "resource-id",
-      details: { value: quoted(id) },
-    });
-  }
 }
 
 /** Walks an object of a type: its keys, what is missing, and its invariants. */

@@ -22,7 +22,6 @@ const WORDINGS = {
   "resource-type-missing": 'A resource names its type in "resourceType".',
   "resource-type-unknown": '"{type}" is not a resource type of FHIR R4.',
   "resource-type-wrong": "A {type} cannot stand here; allowed: {allowed}.",
-  "resource-id": '"{value}" is not a resource id: 1 to 64 of A-Z, a-z, 0-9, - and .',
   "contained-id-missing": "A contained resource needs an id.",
   "contained-id-duplicate": 'Two contained resources have the id "{value}".',
   "element-id-duplicate": 'The element id "{value}" stands more than once in this resource.',
