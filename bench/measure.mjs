@@ -11,6 +11,14 @@ export function timed(call) {
   return performance.now() - start;
 }
 
+/** Milliseconds of processor time that a call takes in this process: what else the machine does is not in it. */
+export function processorTime(call) {
+  const start = process.cpuUsage();
+  call();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
 /** The median over inputs of each input's median time, after warming up. */
 export function medianTime(inputs, call, rounds = 15, warmUp = 8) {
   const times = inputs.map(() => []);
