@@ -14,13 +14,11 @@ import { correctedExpression } from "./published.ts";
 export { containedResource } from "./contained.ts";
 export type { InvariantEnvironment, Item } from "./environment.ts";
 export { FhirPathError } from "./error.ts";
-export type { FhirPathErrorCode } from "./error.ts";
-export { createTypeModel, UNTYPED_MODEL } from "./model.ts";
-export type { TypeModel, Variant } from "./model.ts";
+export { createTypeModel } from "./model.ts";
+export type { TypeModel } from "./model.ts";
 export { compileRegex } from "./regex.ts";
 export { compareTemporal } from "./temporal.ts";
 export { htmlChecks, narrativeDefect } from "./xhtml.ts";
-export type { NarrativeDefect } from "./xhtml.ts";
 
 /**
  * Judges a focus. Empty counts as `false`, as the HL7 validator counts it.
