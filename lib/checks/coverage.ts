@@ -1,5 +1,4 @@
 /** Which requirements the checks answer, which cannot be answered from outside, and which are open. */
-import { ConfigurationError } from "../config/errors.ts";
 import { resolveRequirement, VERBS, type Catalogue, type Requirement, type Verb } from "./requirements.ts";
 
 /** What coverage needs to know of a check: its id, and the requirements it answers as `<catalogue>#<id>`. */
@@ -15,7 +14,7 @@ export interface RequirementCoverage {
   readonly conditional: boolean;
   readonly title?: string;
   readonly state: "covered" | "not-observable" | "open";
-  /** Ids of the checks that answer it, sorted. */
+  /** Ids of the checks that answer it or, where it is not observable, touch on it; sorted. */
   readonly checks: readonly string[];
   /** Why it is not observable from outside. */
   readonly reason?: string;
@@ -43,10 +42,10 @@ export interface Coverage {
 /**
  * Sets the requirements of every catalogue against the checks that name them.
  *
- * A requirement that a check answers is covered, whatever else is said of it; only requirements on servers count.
+ * Only requirements on servers count. One that is marked as not observable is not covered by a check that touches on
+ * it: such a check is listed, and the count stays honest.
  *
- * @throws ConfigurationError when a check names a requirement that no catalogue has, or answers one that is marked as
- *   not observable: one of the two is wrong
+ * @throws ConfigurationError when a check names a requirement that no catalogue has
  */
 export function computeCoverage(
   catalogues: ReadonlyMap<string, Catalogue>,
@@ -87,18 +86,13 @@ function coverRequirement(
   const reference = `${catalogue.id}#${requirement.id}`;
   const checks = [...(answers.get(reference) ?? [])].toSorted();
   const reason = catalogue.notObservable.get(requirement.id);
-  if (checks.length > 0 && reason !== undefined) {
-    throw new ConfigurationError(
-      `${reference} is marked as not observable, but ${checks[0]} answers it: one of the two is wrong`,
-    );
-  }
   return {
     id: requirement.id,
     url: requirement.url,
     conformance: requirement.conformance,
     conditional: requirement.conditional,
     ...(requirement.title === undefined ? {} : { title: requirement.title }),
-    state: checks.length > 0 ? "covered" : reason === undefined ? "open" : "not-observable",
+    state: reason !== undefined ? "not-observable" : checks.length > 0 ? "covered" : "open",
     checks,
     ...(reason === undefined ? {} : { reason }),
   };
@@ -121,7 +115,7 @@ const COLUMNS = ["requirements", "covered", "not observable", "open"] as const;
  * The coverage as a table for a terminal: one block per catalogue, one line per verb.
  *
  * @param coverage as {@link computeCoverage} gave it
- * @returns lines joined by newlines, without one at the end
+ * @returns lines, each ended by a newline
  */
 export function formatCoverage(coverage: Coverage): string {
   const width = Math.max(...coverage.catalogues.map((entry) => entry.catalogue.length), 12);
@@ -133,7 +127,7 @@ export function formatCoverage(coverage: Coverage): string {
       if (counts !== undefined) lines.push(row(`  ${verb}`, width, numbers(counts)));
     }
   }
-  return lines.join("\n");
+  return `${lines.join("\n")}\n`;
 }
 
 function numbers(counts: CoverageCounts): readonly string[] {
