@@ -1,4 +1,4 @@
-import { equalItems, itemKey } from "./equality.ts";
+import { equalItems, itemKey, sameItem } from "./equality.ts";
 import { FhirPathError } from "./error.ts";
 import type { InvariantEnvironment as Environment, Item } from "./environment.ts";
 import { compareItems, equalCollections } from "./compare.ts";
@@ -395,8 +395,8 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
         return fromItems((value, companion, type, env) => {
           const own = left(value, companion, type, env);
           if (own.length === 0) return own;
-          const others = new Set(right(value, companion, type, env).map((item) => itemKey(item.value)));
-          const kept = own.filter((item) => others.has(itemKey(item.value)) === keep);
+          const isAmong = membershipTest(right(value, companion, type, env));
+          const kept = own.filter((item) => isAmong(item.value) === keep);
           return keep ? distinct(kept) : kept;
         }, test);
       }
@@ -831,8 +831,8 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
         const one = collect(name === "subsetOf" ? input : argument(expression, 0));
         const other = collect(name === "subsetOf" ? argument(expression, 0) : input);
         return (value, companion, type, env) => {
-          const keys = new Set(other(value, companion, type, env).map((item) => itemKey(item.value)));
-          return one(value, companion, type, env).every((item) => keys.has(itemKey(item.value)));
+          const isAmong = membershipTest(other(value, companion, type, env));
+          return one(value, companion, type, env).every((item) => isAmong(item.value));
         };
       }
       case "matches":
@@ -958,8 +958,24 @@ function loosened(value: unknown): unknown {
   return typeof value === "string" ? value.toLowerCase().trim().replaceAll(/\s+/g, " ") : value;
 }
 
-function distinct(items: readonly Item[]): Item[] {
-  if (items.length < 2) return [...items];
+/** Collections up to this size are compared pairwise: that costs less than making texts of their items. */
+const FEW = 6;
+
+/** Tests for membership in a collection, in time that does not grow with it. */
+function membershipTest(items: readonly Item[]): (value: unknown) => boolean {
+  if (items.length <= FEW) return (value) => items.some((item) => sameItem(item.value, value));
+  const keys = new Set(items.map((item) => itemKey(item.value)));
+  return (value) => keys.has(itemKey(value));
+}
+
+function distinct(items: Item[]): Item[] {
+  if (items.length < 2) return items;
+  if (items.length <= FEW) {
+    return items.filter(
+      ({ value, companion }, i) =>
+        !items.slice(0, i).some((other) => sameItem(other.value ?? other.companion, value ?? companion)),
+    );
+  }
   const seen = new Set<string>();
   return items.filter((item) => {
     const key = itemKey(item.value ?? item.companion);

@@ -35,6 +35,11 @@ export function equalItems(
   return deepEqual(left, right, 0);
 }
 
+/** Are two items the same, dates by their text? Agrees with `itemKey`. */
+export function sameItem(left: unknown, right: unknown): boolean {
+  return deepEqual(left, right, 0);
+}
+
 /** A text that is the same for equal items, so that sets of items need no pairwise comparison. */
 export function itemKey(value: unknown): string {
   if (typeof value === "string") return `s${value}`;
