@@ -106,14 +106,36 @@ describe("definitions of built-in packs", () => {
     const conditions = source.valueSet("http://hl7.org/fhir/us/core/ValueSet/us-core-condition-code");
     expect(conditions?.include["http://snomed.info/sct"]).toEqual(["160245001"]);
     expect(conditions?.unverifiable).toEqual(["http://snomed.info/sct"]);
-    const races = source.valueSet("http://hl7.org/fhir/us/core/ValueSet/omb-race-category");
-    expect(races?.include).toEqual({});
-    expect(races?.unknownValueSets).toHaveLength(2);
+    const intents = source.valueSet("http://hl7.org/fhir/us/core/ValueSet/us-core-pregnancy-intent");
+    expect(intents?.include).toEqual({ "http://terminology.hl7.org/CodeSystem/v3-NullFlavor": ["UNK"] });
+    expect(intents?.unknownValueSets).toHaveLength(1);
     const classes = source.valueSet("http://terminology.hl7.org/ValueSet/v3-ActEncounterCode");
     expect(classes?.include["http://terminology.hl7.org/CodeSystem/v3-ActCode"]).toEqual(
       expect.arrayContaining(["AMB", "EMER", "IMP", "ACUTE"]),
     );
     expect(classes?.include["http://terminology.hl7.org/CodeSystem/v3-ActCode"]).not.toContain("WORK");
+  });
+
+  it("know of race, ethnicity and birth sex what US Core publishes, and no more", () => {
+    const races = "urn:oid:2.16.840.1.113883.6.238";
+    const nullFlavors = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor";
+    const set = (name: string) => source.valueSet(`http://hl7.org/fhir/us/core/ValueSet/${name}`);
+    expect(set("omb-race-category")).toMatchObject({
+      include: {
+        [races]: ["1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2131-1"],
+        [nullFlavors]: ["ASKU", "UNK"],
+      },
+    });
+    expect(set("omb-race-category")?.unverifiable).toBeUndefined();
+    expect(set("omb-ethnicity-category")?.include[races]).toEqual(["2135-2", "2186-5"]);
+    expect(set("birthsex")).toMatchObject({
+      include: {
+        "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender": ["F", "M"],
+        [nullFlavors]: ["UNK"],
+      },
+      unverifiable: [nullFlavors],
+    });
+    expect(set("detailed-race")?.unverifiable).toEqual([nullFlavors, races]);
   });
 
   it("name the packs there are where one is not", () => {

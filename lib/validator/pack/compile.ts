@@ -1,5 +1,6 @@
 import { PackError } from "./errors.ts";
 import type { CodeSystemFacts, DefinitionSource, StructureFacts, ValueSetFacts } from "./format.ts";
+import { publishedValueSet } from "./published-sets.ts";
 import type { RawObject } from "./raw.ts";
 import { generateSnapshot } from "./snapshot.ts";
 import { splitCanonical, type Pack } from "./store.ts";
@@ -171,9 +172,10 @@ function terminologyCompiler(
       return own ?? { facts };
     },
     valueSet: (canonical) => {
-      const own = valueSetSources.get(splitCanonical(canonical).url);
+      const { url } = splitCanonical(canonical);
+      const own = valueSetSources.get(url);
       if (own) return { definition: own.resource, file: own.file };
-      const facts = base?.valueSet(canonical);
+      const facts = base?.valueSet(canonical) ?? publishedValueSet(url);
       return facts && { facts };
     },
   });
