@@ -130,6 +130,9 @@ function isAllowed(judge: Judge, allowed: ReadonlySet<string>, value: unknown, o
   return judge.shapes.type(name)?.lineage.some((ancestor) => allowed.has(ancestor)) === true;
 }
 
+/** Primitives that a binding can be for (https://hl7.org/fhir/R4/terminologies.html). */
+const CODE_PRIMITIVES: ReadonlySet<string> = new Set(["code", "string", "uri", "url", "canonical"]);
+
 function applyItem(
   judge: Judge,
   run: Run,
@@ -145,7 +148,8 @@ function applyItem(
   if (pattern !== undefined) applyValueRule(run, "value-pattern", pattern, profile, value, depth);
   if (bounds !== undefined) applyBounds(run, bounds, profile, value, depth);
   const shape = option.tag < 0 && !option.isResource ? option.shape() : undefined;
-  if (binding !== undefined) {
+  // Of a choice of types, a binding concerns those that hold codes, as in the HL7 validator.
+  if (binding !== undefined && (option.tag < 0 || CODE_PRIMITIVES.has(option.code))) {
     if (value !== undefined && value !== null) {
       checkBinding(run, binding, value, shape?.special ?? SPECIAL.none, profile, depth);
     } else if (binding.strength === "required" && element.facts.binding?.strength !== "required") {

@@ -89,10 +89,13 @@ export function codeTest(definitions: DefinitionSource, canonical: string): Code
     if (excluded.get(system)?.(code) === "in") return "out";
     const answer = bySystem.get(system)?.(code) ?? "out";
     if (answer !== "out") return answer;
-    return openAnywhere || open.has(system) ? "unknown" : "out";
+    if (openAnywhere) return "unknown";
+    // A code that its system does not have is no member, whatever part of the system is.
+    return open.has(system) && knownSystem(definitions, system)(code) !== "out" ? "unknown" : "out";
   };
   const bare = (code: string): Membership => {
-    let answer: Membership = open.size > 0 ? "unknown" : "out";
+    let answer: Membership = openAnywhere ? "unknown" : "out";
+    for (const system of open) if (knownSystem(definitions, system)(code) !== "out") answer = "unknown";
     for (const [system, test] of bySystem) {
       if (excluded.get(system)?.(code) === "in") continue;
       const found = test(code);

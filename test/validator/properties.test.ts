@@ -317,7 +317,7 @@ describe("one random defect in a valid resource is found where it is", () => {
       ["valueBoolean", true],
       ["valueInteger", 1],
       ["valueDate", "2020-01-01"],
-      ["valueCoding", { system: "http://a.example.org/cs", code: "a" }],
+      ["valueCoding", { system: "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender", code: "F" }],
       ["valueQuantity", { value: 1 }],
       ["valuePeriod", { start: "2020" }],
     ];
