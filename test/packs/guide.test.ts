@@ -283,6 +283,23 @@ describe("a guide in the package cache", () => {
     expect(loaded.missing).toEqual(["absent.guide#3.0.0"]);
   });
 
+  it("takes nothing from a dependency for another FHIR version", async () => {
+    cached("later.guide", "1.0.0", {
+      "package/package.json": description("later.guide", { fhirVersions: ["5.0.0"] }),
+      "package/ValueSet-later.json": valueSet("later", {}),
+    });
+    cached("mixed.guide", "1.0.0", {
+      "package/package.json": description("mixed.guide", { dependencies: { "later.guide": "1.0.0" } }),
+    });
+    const told: string[] = [];
+    const source = await loadDefinitions(["mixed.guide#1.0.0"], {
+      ...options(),
+      onMissing: (name) => told.push(name),
+    });
+    expect(told).toEqual(["later.guide#1.0.0"]);
+    expect(source.valueSet("http://example.org/fhir/ValueSet/later")).toBeUndefined();
+  });
+
   it("comes to an end where packages depend on each other", async () => {
     for (const [name, other] of [
       ["ring.a", "ring.b"],

@@ -62,9 +62,14 @@ async function readReference(reference: string, cache: string): Promise<FhirPack
 }
 
 function requireR4(fhirPackage: FhirPackage, reference: string): void {
-  const { fhirVersions } = fhirPackage;
-  if (fhirVersions.length === 0 || fhirVersions.some((version) => /^4\.0(?:\.|$)/.test(version))) return;
-  throw new PackError("wrong-fhir-version", reference, `is for FHIR ${fhirVersions.join(", ")}, not 4.0.1`);
+  if (isForR4(fhirPackage)) return;
+  const versions = fhirPackage.fhirVersions.join(", ");
+  throw new PackError("wrong-fhir-version", reference, `is for FHIR ${versions}, not 4.0.1`);
+}
+
+/** A package that names no FHIR version is taken to be for R4. */
+function isForR4({ fhirVersions }: FhirPackage): boolean {
+  return fhirVersions.length === 0 || fhirVersions.some((version) => /^4\.0(?:\.|$)/.test(version));
 }
 
 /** Newest cached version that a version pattern such as `1.0.x`, `latest` or `current` admits. */
@@ -119,6 +124,11 @@ async function openDependency(
     return undefined;
   }
   const dependency = await readPackageFolder(folder);
+  // Definitions for another FHIR version would stand before R4's own.
+  if (!isForR4(dependency)) {
+    if (!missing.includes(key)) missing.push(key);
+    return undefined;
+  }
   const marker = placeholder(key);
   // Before its own dependencies, so that packages that depend on each other come to an end.
   open.set(key, marker);
