@@ -4,6 +4,7 @@ import { ownPackage } from "../config/package.ts";
 import { coverageCommand } from "./coverage.ts";
 import { EXIT } from "./exit-codes.ts";
 import { explain, NAME } from "./explain.ts";
+import { checkArguments } from "./options.ts";
 import { initCommand } from "./init.ts";
 import { listCommand } from "./list.ts";
 import { proveCommand } from "./prove.ts";
@@ -40,6 +41,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       .command(commands as never)
       .demandCommand(1, "a command is needed; --help lists them")
       .strict()
+      .check((parsed) => {
+        checkArguments(parsed);
+        return true;
+      })
       // An array option takes one value each time it is given, so that what follows it is not swallowed.
       .parserConfiguration({ "greedy-arrays": false, "dot-notation": false })
       .version(ownPackage().version)

@@ -53,7 +53,7 @@ export function listCommand(done: Done) {
           json: { type: "boolean", default: false, describe: "Print JSON" },
         }),
     handler: async (args: ListArguments) => {
-      const listing = LISTINGS[args.what];
+      const listing = Object.hasOwn(LISTINGS, args.what) ? LISTINGS[args.what] : undefined;
       if (listing === undefined)
         throw new ConfigurationError(
           `list ${args.what}: there is no such list.${suggest(args.what, Object.keys(LISTINGS))}`,

@@ -47,6 +47,27 @@ export function wholeNumber(option: string, value: number, least: number, most: 
   return value;
 }
 
+/** Options that may be given more than once, and positional arguments of which there may be several. */
+const REPEATABLE = new Set(["_", "api", "check", "fault", "format", "paths", "profile", "results", "suite"]);
+
+/**
+ * What yargs lets pass: an option given twice that takes one value, and one whose value is empty, which would mean
+ * something else than what was meant (`--check ""` all checks, `--out ""` the working directory).
+ *
+ * @throws ConfigurationError naming the option
+ */
+export function checkArguments(args: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(args)) {
+    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (values.length > 1 && !REPEATABLE.has(name)) {
+      throw new ConfigurationError(`--${name}: given ${values.length} times, but it takes one value`);
+    }
+    if (values.some((one) => typeof one === "string" && /^[\s,]*$/.test(one))) {
+      throw new ConfigurationError(`--${name}: the value is empty`);
+    }
+  }
+}
+
 /** Prints a table with aligned columns to standard output. */
 export function printTable(header: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = header.map((title, column) =>

@@ -58,6 +58,8 @@ export function reportCommand(done: Done) {
       const out = resolve(
         args.out ?? (resultsDirs.length === 1 ? first : join("reports", "out", "combined")),
       );
+      const { makeFolder } = await import("../runner/results-folder.ts");
+      makeFolder(out, args.out ?? out);
       const { files } = await buildReports({ resultsDirs, out, formats });
       if (args.json) printJson(files);
       else for (const { kind, path } of files) process.stdout.write(`${kind}: ${path}\n`);

@@ -206,7 +206,7 @@ function checkTenant(
 ): void {
   for (const [environment, entry] of Object.entries(file.value.environments)) {
     const at = ["environments", environment];
-    if (environments[environment] === undefined) {
+    if (!Object.hasOwn(environments, environment)) {
       throw new ConfigurationError(
         `is not a known environment.${suggest(environment, Object.keys(environments))}`,
         {
@@ -220,7 +220,7 @@ function checkTenant(
       const path = [...at, "apis", api];
       const place = { file: file.file, line: file.line(path), field: path.join(".") };
       if (target.fhirBase !== undefined) continue;
-      const known = apis[api];
+      const known = Object.hasOwn(apis, api) ? apis[api] : undefined;
       if (known === undefined) {
         throw new ConfigurationError(
           `is not a known API, and gives no fhirBase of its own.${suggest(api, Object.keys(apis))}`,

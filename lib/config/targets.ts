@@ -95,7 +95,7 @@ export function isEmbedded(configuration: Configuration, environment: string): b
 }
 
 function environmentOf(configuration: Configuration, id: string) {
-  const entry = configuration.environments[id];
+  const entry = Object.hasOwn(configuration.environments, id) ? configuration.environments[id] : undefined;
   if (entry === undefined) {
     throw new ConfigurationError(
       `there is no environment "${id}".${suggest(id, Object.keys(configuration.environments))}`,
@@ -134,10 +134,9 @@ export function resolveTargets(
   const configured = Object.keys(entry.apis);
   for (const api of selection.apis) {
     if (configured.includes(api)) continue;
-    const hint =
-      configuration.apis[api] === undefined
-        ? suggest(api, configured)
-        : ` It is an API of the vendor, but this tenant has: ${configured.join(", ")}.`;
+    const hint = !Object.hasOwn(configuration.apis, api)
+      ? suggest(api, configured)
+      : ` It is an API of the vendor, but this tenant has: ${configured.join(", ")}.`;
     throw new ConfigurationError(`has no API "${api}" in ${selection.environment}.${hint}`, {
       file: tenant.file,
       line: tenant.line(["environments", selection.environment, "apis"]),

@@ -62,7 +62,9 @@ function parseYaml<T>(path: string, shown: string): YamlFile<T> {
   const problem = document.errors[0];
   if (problem !== undefined) {
     const line = lines.linePos(problem.pos[0]).line;
-    throw new ConfigurationError(`is not valid YAML: ${problem.message}`, { file: shown, line });
+    const said =
+      problem.code === "MULTIPLE_DOCS" ? "it holds several documents (a second ---)" : problem.message;
+    throw new ConfigurationError(`is not valid YAML: ${said}`, { file: shown, line });
   }
   let value: T;
   try {
@@ -149,6 +151,10 @@ function isSecret(error: ErrorObject): boolean {
 
 function shown(error: ErrorObject): string {
   if (isSecret(error)) return "this";
+  // A secret may stand anywhere within what has the wrong shape: its kind is all that is repeated.
+  if (Array.isArray(error.data)) return "a list";
+  if (typeof error.data === "object" && error.data !== null) return "what stands here";
+  if (error.keyword === "type" && typeof error.data === "string") return "text";
   const text = JSON.stringify(error.data) ?? "nothing";
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createVitest, type Reporter } from "vitest/node";
 import { ConfigurationError } from "../config/errors.ts";
 import type { Configuration, EvidenceMode } from "../config/load.ts";
@@ -16,6 +16,7 @@ import type { CheckResult, RunDescription } from "../checks/results.ts";
 import type { Job } from "./job.ts";
 import { planRun, type CheckSelection, type Plan } from "./plan.ts";
 import { createProgress, noCounts, type ProgressOutput } from "./progress.ts";
+import { takeResultsFolder } from "./results-folder.ts";
 
 export interface RunOptions {
   readonly configuration: Configuration;
@@ -42,14 +43,11 @@ export interface RunOutcome {
   readonly results: readonly CheckResult[];
 }
 
-/** What an earlier run of the same output directory left, apart from its history. */
-const REPLACED = ["results.ndjson", "run.json", "evidence", "allure-results"];
-
 /**
  * Runs checks against the targets of one tenant in one environment, and writes `run.json`, `results.ndjson` and
  * evidence as verdicts fall.
  *
- * @throws ConfigurationError before anything is written
+ * @throws ConfigurationError before any verdict is written or an earlier one is cleared
  */
 export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   const resolved = resolveTargets(options.configuration, options.targets, process.env, options.sandbox);
@@ -61,11 +59,22 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     ];
     throw new ConfigurationError(`nothing is selected to check (${reasons.join("; ")})`);
   }
-  const out = resolve(options.out);
-  mkdirSync(out, { recursive: true });
-  for (const name of REPLACED) rmSync(join(out, name), { recursive: true, force: true });
-  writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
+  const folder = takeResultsFolder(options.out);
+  try {
+    return await runInto(folder.path, options, resolved, plan, planned);
+  } finally {
+    folder.release();
+  }
+}
 
+async function runInto(
+  out: string,
+  options: RunOptions,
+  resolved: ResolvedTargets,
+  plan: Plan,
+  planned: number,
+): Promise<RunOutcome> {
+  writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
   const evidence = options.evidence ?? resolved.evidence;
   const begun = describeRun(options, resolved, plan, planned, evidence);
   writeRun(out, begun);
@@ -230,7 +239,7 @@ function digests(configuration: Configuration, tenant: string): Readonly<Record<
 }
 
 /** Replaces `run.json` in one step, so that a reader never sees half of it. */
-export function writeRun(out: string, description: RunDescription): void {
+function writeRun(out: string, description: RunDescription): void {
   const path = join(out, "run.json");
   writeFileSync(`${path}.tmp`, `${JSON.stringify(description, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);

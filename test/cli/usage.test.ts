@@ -64,6 +64,20 @@ describe("bad usage ends with exit code 2, one helpful line, and nothing written
     ["a fault that is not there", ["sandbox", "--fault", "smart-configuration.without-s265"], /without-s265/],
     ["a port that is none", ["sandbox", "--port", "70000"], /--port/],
     ["results that are not there", ["report", "nowhere"], /nowhere: has no run\.json/],
+    ["a name that every object knows", ["list", "constructor"], /there is no such list/],
+    [
+      "an environment that every object knows",
+      ["run", "--tenant", "demo", "--environment", "constructor"],
+      /no environment "constructor"/,
+    ],
+    ["an empty results directory", [...GOOD, "--out", ""], /--out: the value is empty/],
+    ["an empty selection", [...GOOD, "--check", ","], /--check: the value is empty/],
+    ["one value given twice", [...GOOD, "--out", "a", "--out", "b"], /--out: given 2 times/],
+    [
+      "results below something that is no directory",
+      [...GOOD, "--out", "/dev/null/x"],
+      /--out .*: cannot be used as a directory \(ENOTDIR\)/,
+    ],
     ["a tenant's name that is none", ["init", "St Elsewhere!"], /lower-case letters/],
   ])("%s", async (_, args, line) => {
     await inTemporaryFolder(async (folder) => {
@@ -73,6 +87,41 @@ describe("bad usage ends with exit code 2, one helpful line, and nothing written
       expect(ended.stdout).toBe("");
       expect(ended.code).toBe(2);
       expect([...filesBelow(folder).keys()]).toEqual([]);
+    });
+  });
+
+  test("another's files are not taken for an earlier run's", async () => {
+    await inTemporaryFolder(async (folder) => {
+      mkdirSync(join(folder, "mine", "evidence"), { recursive: true });
+      writeFileSync(join(folder, "mine", "evidence", "thesis.txt"), "years of work");
+      const ended = await command([...GOOD, "--out", "mine"], { cwd: folder });
+      expect(ended.stderr).toMatch(/--out .*mine: holds "evidence" but no run\.json/);
+      expect(ended.code).toBe(2);
+      expect([...filesBelow(folder).keys()]).toEqual(["mine/evidence/thesis.txt"]);
+    });
+  });
+
+  test("two runs do not write into the same directory at once, and a killed one does not keep it", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const args = [
+        ...GOOD,
+        "--check",
+        "smart-configuration.pkce-plain",
+        "--out",
+        "out",
+        "--format",
+        "junit",
+      ];
+      mkdirSync(join(folder, "out"));
+      writeFileSync(join(folder, "out", ".run.lock"), String(process.pid));
+      const second = await command(args, { cwd: folder });
+      expect(second.stderr).toMatch(/--out .*out: another run \(process \d+\) is writing there/);
+      expect(second.code).toBe(2);
+      // No process can have this number.
+      writeFileSync(join(folder, "out", ".run.lock"), "99999999");
+      const third = await command(args, { cwd: folder });
+      expect(third.code).toBe(0);
+      expect([...filesBelow(join(folder, "out")).keys()]).not.toContain(".run.lock");
     });
   });
 
@@ -97,6 +146,12 @@ describe("bad usage ends with exit code 2, one helpful line, and nothing written
 });
 
 describe("commands that tell", () => {
+  test("a reader that has seen enough is no error", async () => {
+    const ended = await command(["list", "checks"], { started: (child) => child.stdout?.destroy() });
+    expect(ended.stderr).toBe("");
+    expect(ended.code).toBe(0);
+  });
+
   test.each(["tenants", "apis", "suites", "checks", "faults", "requirements"])(
     "list %s, as a table and as JSON",
     async (what) => {

@@ -235,3 +235,17 @@ describe("a mistake is one line that names file, line and field", () => {
     expect(mistake(() => targets()).message).toMatch(/acme\.yaml/);
   });
 });
+
+test("what has the wrong shape is not repeated, since a secret may stand in it", () => {
+  for (const client of [
+    "Planted-Secret-1",
+    "[{ secret: Planted-Secret-1 }]",
+    "{ id: { secret: Planted-Secret-1 } }",
+  ]) {
+    tenant(apiLines(`        client: ${client}\n`));
+    const { message, line } = mistake(() => targets());
+    expect(message).toMatch(/client/);
+    expect(message).not.toContain("Planted");
+    expect(line).toBe(7);
+  }
+});
