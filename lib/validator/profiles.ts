@@ -61,10 +61,16 @@ function chooseAmong(candidates: readonly Candidate[], resource: JsonObject): re
     ({ conditions }) => conditions.length > 0 && conditions.every((holds) => holds(resource)),
   );
   const byCode = fitting.filter((one) => one.byCode);
-  const chosen = byCode.length > 0 ? byCode : fitting;
+  const chosen = byCode.length > 0 ? byCode : fitting.length > 0 ? fitting : unconditional(candidates);
   // What another chosen profile builds on is judged with it.
   const bases = new Set(chosen.map(({ structure }) => structure.base));
   return chosen.filter(({ structure }) => !bases.has(structure.url)).map(({ structure }) => structure);
+}
+
+/** The one profile that takes what fits no other; several of them would leave it open. */
+function unconditional(candidates: readonly Candidate[]): readonly Candidate[] {
+  const found = candidates.filter(({ conditions }) => conditions.length === 0);
+  return found.length === 1 ? found : [];
 }
 
 function candidate(definitions: DefinitionSource, shapes: Shapes, structure: StructureFacts): Candidate {

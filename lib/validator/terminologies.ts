@@ -20,11 +20,18 @@ const LANGUAGE_TAG =
   /^(?:[A-Za-z]{2,3}(?:-[A-Za-z]{3}){0,3}|[A-Za-z]{4}|[A-Za-z]{5,8})(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3})){0,8}(?:-[A-WYZa-wyz0-9](?:-[A-Za-z0-9]{2,8}){1,8}){0,8}(?:-x(?:-[A-Za-z0-9]{1,8}){1,8})?$|^x(?:-[A-Za-z0-9]{1,8}){1,8}$/;
 const MEDIA_TYPE = /^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+*-]+(?:[ \t]*;[ \t]*[^\u0000-\u001f]+)?$/; // oxlint-disable-line no-control-regex
 
+/** FHIR's own formats go by short names too (https://hl7.org/fhir/R4/http.html#mime-type). */
+const SHORT_FORMATS: ReadonlySet<string> = new Set(["json", "xml", "ttl"]);
+
+function isMediaType(code: string): boolean {
+  return SHORT_FORMATS.has(code) || MEDIA_TYPE.test(code);
+}
+
 /** Code systems that are a grammar: their codes are judged by form. */
 const GRAMMARS: ReadonlyMap<string, (code: string) => boolean> = new Map([
   ["urn:ietf:bcp:47", (code: string) => LANGUAGE_TAG.test(code)],
-  ["urn:ietf:bcp:13", (code: string) => MEDIA_TYPE.test(code)],
-  ["http://www.rfc-editor.org/bcp/bcp13.txt", (code: string) => MEDIA_TYPE.test(code)],
+  ["urn:ietf:bcp:13", isMediaType],
+  ["http://www.rfc-editor.org/bcp/bcp13.txt", isMediaType],
   ["http://unitsofmeasure.org", isUcum],
 ]);
 
@@ -61,6 +68,8 @@ function systemTest(definitions: DefinitionSource, system: string): (code: strin
   return (code) => (codes.has(code.toLowerCase()) ? "in" : otherwise);
 }
 
+const DEFINED_TYPES = "http://hl7.org/fhir/ValueSet/defined-types";
+
 /** Prepares a value set; one that is not among the definitions answers `unknown` to everything. */
 export function codeTest(definitions: DefinitionSource, canonical: string): CodeTest {
   const valueSet = withoutVersion(canonical);
@@ -94,6 +103,8 @@ export function codeTest(definitions: DefinitionSource, canonical: string): Code
     return open.has(system) && knownSystem(definitions, system)(code) !== "out" ? "unknown" : "out";
   };
   const bare = (code: string): Membership => {
+    // R4's own snapshots name the types of FHIRPath where this value set is bound.
+    if (valueSet === DEFINED_TYPES && code.startsWith("http://hl7.org/fhirpath/System.")) return "in";
     let answer: Membership = openAnywhere ? "unknown" : "out";
     for (const system of open) if (knownSystem(definitions, system)(code) !== "out") answer = "unknown";
     for (const [system, test] of bySystem) {
