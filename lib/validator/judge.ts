@@ -15,6 +15,7 @@ import type { JsonObject } from "./json.ts";
 import { createOverlays } from "./overlays.ts";
 import type { TargetRule } from "./overlays.ts";
 import type { DefinitionSource, StructureFacts } from "./pack/format.ts";
+import { isAbsoluteUri } from "./primitives.ts";
 import { createProfileChooser } from "./profiles.ts";
 import type { ProfileChooser } from "./profiles.ts";
 import { containedIn, resolveReference, typeInReference } from "./references.ts";
@@ -213,6 +214,7 @@ function checkTarget(
 ): void {
   const { reference, type } = value;
   if (typeof reference !== "string" || reference === "") return;
+  if (run.bundles.length > 0) checkRelativeForm(run, reference, depth);
   const slash = reference.indexOf("/");
   // By far the most references are like this, and right.
   if (type === undefined && slash > 0 && types?.has(reference.slice(0, slash)) === true) return;
@@ -221,6 +223,19 @@ function checkTarget(
     reportTarget(run, actual, types, undefined, depth);
   }
   if (typeof type === "string" && type !== "") checkClaimedType(judge, run, type, actual, types, depth);
+}
+
+/** Within a Bundle a relative reference is `Type/id`, or a search in a transaction. */
+function checkRelativeForm(run: Run, reference: string, depth: number): void {
+  if (reference.startsWith("#") || isAbsoluteUri(reference) || reference.includes("?")) return;
+  const parts = reference.split("/", 5).length;
+  if (parts === 2 || parts === 4) return;
+  report(run, depth, {
+    severity: "error",
+    code: "invalid",
+    rule: "reference-relative",
+    details: { reference: quoted(reference) },
+  });
 }
 
 /** Only these need the target itself to tell its type. */

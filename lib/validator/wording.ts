@@ -73,6 +73,7 @@ const WORDINGS = {
   "extension-value-unexpected": "The extension {url} has nested extensions, not a value of its own.",
   "extension-part-unknown": 'The extension {url} has no part "{part}".',
   "reference-form": '"{reference}" is not a reference.',
+  "reference-relative": 'In a Bundle a relative reference is Type/id; this is "{reference}".',
   "reference-target": "A reference to {type} is not allowed here; allowed: {allowed}.",
   "reference-type-mismatch": '"type" says {type}, but the reference is to {actual}.',
   "reference-type-unknown": '"{type}" in "type" is not a resource type.',

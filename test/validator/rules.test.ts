@@ -662,6 +662,14 @@ const areas: Record<string, readonly Row[]> = {
       ["reference-target @ Bundle.entry[1].resource.encounter"],
     ],
     [
+      "a relative reference in a Bundle that is no Type/id",
+      bundle,
+      "entry.1.resource.subject.reference",
+      "p1",
+      ["reference-relative @ Bundle.entry[1].resource.subject"],
+    ],
+    ["a relative reference in a Bundle", bundle, "entry.1.resource.subject.reference", "Patient/p1", []],
+    [
       "an entry without fullUrl",
       bundle,
       "entry.1.fullUrl",
