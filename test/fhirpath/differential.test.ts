@@ -1,13 +1,10 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import * as fc from "fast-check";
 import { compile } from "fhirpath";
 import r4 from "fhirpath/fhir-context/r4";
-import * as tar from "tar";
 import { describe, expect, it } from "vitest";
 import { compileInvariant, type CompiledInvariant } from "../../lib/validator/fhirpath/index.ts";
 import { correctedExpression } from "../../lib/validator/fhirpath/published.ts";
+import { archiveExamples, usCoreArchive } from "./examples.ts";
 import { fociOf, invariants } from "./foci.ts";
 import { r4Model } from "./r4.ts";
 import { samples } from "./samples.ts";
@@ -157,41 +154,13 @@ function mutate(resource: unknown, random: fc.GeneratorValue): unknown {
   return copy;
 }
 
-const packages = [process.env["FHIR_PACKAGES"], join(homedir(), ".fhir/packages")].filter(
-  (folder) => folder !== undefined,
-);
-const archive = packages
-  .map((folder) => join(folder, "hl7.fhir.us.core-6.1.0.tgz"))
-  .find((file) => existsSync(file));
-
-function archiveExamples(file: string): Record<string, unknown>[] {
-  const found: Record<string, unknown>[] = [];
-  tar.list({
-    file,
-    sync: true,
-    onReadEntry: (entry) => {
-      if (!/^package\/example\/.*\.json$/.test(entry.path)) {
-        entry.resume();
-        return;
-      }
-      const chunks: Buffer[] = [];
-      entry.on("data", (chunk: Buffer) => chunks.push(chunk));
-      entry.on("end", () => {
-        const resource = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Record<string, unknown>;
-        if (typeof resource["resourceType"] === "string") found.push(resource);
-      });
-    },
-  });
-  return found;
-}
-
 describe("translated invariants answer as the fhirpath package does", () => {
   it("on samples of every construct", () => {
     for (const sample of samples) expect(differences(sample).different).toEqual([]);
   });
 
-  it.skipIf(archive === undefined)("on the examples of US Core 6.1.0 (needs FHIR_PACKAGES)", () => {
-    const examples = archiveExamples(archive ?? "");
+  it.skipIf(usCoreArchive === undefined)("on the examples of US Core 6.1.0 (needs FHIR_PACKAGES)", () => {
+    const examples = archiveExamples(usCoreArchive ?? "");
     expect(examples.length).toBeGreaterThan(150);
     let total = 0;
     const all: string[] = [];
