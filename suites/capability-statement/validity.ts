@@ -5,30 +5,16 @@ import {
   type Validator,
 } from "../../lib/validator/index.ts";
 import { loadDefinitions } from "../../lib/validator/pack/load.ts";
-import { readStatement, type Entry } from "./statement.ts";
+import { readStatement } from "./statement.ts";
 
 /** What is shown of a statement that is wrong everywhere; a single slip tends to repeat in every resource type. */
 const SHOWN = 50;
 
 let validator: Promise<Validator> | undefined;
 
-/** The short names that FHIR's own statements give in `format` in place of a media type (http.html#mime-type). */
-const SHORT_FORMATS = new Set<unknown>(["json", "xml", "ttl"]);
-
-function isShortFormat(document: Entry, { code, expression }: ValidationFinding): boolean {
-  const index = /^CapabilityStatement\.format\[(\d+)\]$/.exec(expression)?.[1];
-  if (index === undefined || code !== "code-invalid") return false;
-  const formats = document["format"];
-  return Array.isArray(formats) && SHORT_FORMATS.has(formats[Number(index)]);
-}
-
 /** SMART's text has more parts of its extension than the definition that comes with R4. */
 function isSmartExtension({ rule, expression }: ValidationFinding): boolean {
   return rule === "extension-part-unknown" && expression.includes(".security.extension[");
-}
-
-function isPassedOver(document: Entry, finding: ValidationFinding): boolean {
-  return isShortFormat(document, finding) || isSmartExtension(finding);
 }
 
 /** The statement is a valid CapabilityStatement of FHIR R4. */
@@ -37,10 +23,9 @@ export const validR4: Procedure = async (context) => {
   validator ??= loadDefinitions(["fhir-r4-4.0.1"]).then((definitions) => createValidator(definitions));
   const { findings, counts } = (await validator).validateResource(document);
   const wrong = findings.filter(
-    (finding) =>
-      (finding.severity === "error" || finding.severity === "fatal") && !isPassedOver(document, finding),
+    (finding) => (finding.severity === "error" || finding.severity === "fatal") && !isSmartExtension(finding),
   );
-  const passedOver = findings.filter((finding) => isPassedOver(document, finding)).length;
+  const passedOver = findings.filter((finding) => isSmartExtension(finding)).length;
   const shown = wrong.slice(0, SHOWN).map(({ message, expression }) => ({
     code: "fhir.invalid",
     expected: "a valid CapabilityStatement of FHIR R4",

@@ -100,6 +100,15 @@ function statement(): Record<string, unknown> {
       {
         mode: "server",
         security: {
+          extension: [
+            {
+              url: "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+              extension: ["token", "authorize", "introspect", "revoke"].map((url) => ({
+                url,
+                valueUri: `${server.origin}/${url}`,
+              })),
+            },
+          ],
           service: [
             { text: "Something else" },
             { coding: [{ system: "http://hl7.org/fhir/restful-security-service", code: "SMART-on-FHIR" }] },
