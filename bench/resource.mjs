@@ -91,7 +91,7 @@ export async function resource(say) {
     withParsingMs: rounded(whole),
   });
   for (const [engine, judge] of peers()) {
-    const spent = medianTime(inputs, ({ parsed }) => judge(parsed), 3, 1);
+    const spent = medianTime(inputs, ({ parsed }) => judge(parsed), 6, 2);
     say({
       bench: "resource",
       engine,
