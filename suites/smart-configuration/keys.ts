@@ -11,6 +11,13 @@ type Key = Readonly<Record<string, unknown>>;
 const SMALLEST_MODULUS_BITS = 2048;
 /** Members of a JWK that only its owner may know (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1). */
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/** Curves whose keys are looked into; of others nothing is known. */
+const ALGORITHMS: Readonly<Record<string, string>> = {
+  "P-256": "ES256",
+  "P-384": "ES384",
+  "P-521": "ES512",
+  Ed25519: "EdDSA",
+};
 const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   RSA: ["n", "e"],
   EC: ["crv", "x", "y"],
@@ -50,6 +57,8 @@ export const usableKeys: Procedure = async (context) => {
         ...exchange,
       });
     }
+    // Equivalent keys of different types may share a kid (RFC 7517 section 4.5).
+    const name = isObject(key) ? `${String(key["kty"])} ${String(key["kid"])}` : "";
     const kid = isObject(key) && typeof key["kid"] === "string" ? key["kid"] : undefined;
     if (kid === undefined) {
       // One key needs no name to be found; of several, only a name tells which.
@@ -61,7 +70,7 @@ export const usableKeys: Procedure = async (context) => {
         location,
         ...exchange,
       });
-    } else if (seen.has(kid)) {
+    } else if (seen.has(name)) {
       findings.push({
         code: "jwks.duplicate-kid",
         expected: "a kid that no other key has",
@@ -70,7 +79,7 @@ export const usableKeys: Procedure = async (context) => {
         ...exchange,
       });
     } else {
-      seen.add(kid);
+      seen.add(name);
     }
   }
   return findings;
@@ -138,16 +147,14 @@ async function problemOf(key: unknown): Promise<string | undefined> {
   if (members === undefined) return undefined;
   const lacking = members.filter((member) => typeof key[member] !== "string");
   if (lacking.length > 0) return `a key of type ${kty} without ${lacking.join(", ")}`;
+  // The same holds for curves: a key for something else than signatures may stand here too.
+  const algorithm = kty === "RSA" ? "RS256" : ALGORITHMS[String(key["crv"])];
+  if (algorithm === undefined) return undefined;
   try {
     const bare = Object.fromEntries(["kty", ...members].map((member) => [member, key[member]])) as JWK;
-    const algorithm = { RSA: "RS256", EC: ecAlgorithm(key["crv"]), OKP: "EdDSA" }[kty];
-    await importJWK(bare, algorithm ?? "ES256");
+    await importJWK(bare, algorithm);
     return undefined;
   } catch {
     return `a key of type ${kty} that cannot be read`;
   }
-}
-
-function ecAlgorithm(curve: unknown): string {
-  return curve === "P-384" ? "ES384" : curve === "P-521" ? "ES512" : "ES256";
 }
