@@ -12,12 +12,18 @@ export function substitute<T>(value: T, variables: Variables): T {
 }
 
 function replace(value: unknown, variables: Variables): unknown {
-  if (typeof value === "string") return replaceText(value, variables);
-  if (Array.isArray(value)) return value.map((member) => replace(member, variables));
+  if (typeof value === "string") return value.includes("{") ? replaceText(value, variables) : value;
+  if (Array.isArray(value)) {
+    const replaced = value.map((member) => replace(member, variables));
+    return replaced.every((member, index) => member === value[index]) ? value : replaced;
+  }
   if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => [key, replace(member, variables)]),
-    );
+    const entries = Object.entries(value);
+    const replaced = entries.map(([key, member]) => [key, replace(member, variables)] as const);
+    // What has no placeholder stays the same object, so that what was compiled from it can be found again.
+    return replaced.every(([, member], index) => member === entries[index]?.[1])
+      ? value
+      : Object.fromEntries(replaced);
   }
   return value;
 }

@@ -61,6 +61,13 @@ describe("substitute", () => {
     });
   });
 
+  test("keeps what has no placeholder as the very same object", () => {
+    const schema = { type: "array", items: { pattern: "^[a-z]{2}$" } };
+    const replaced = substitute({ url: "{base}", schema }, { base: "http://x" });
+    expect(replaced).toEqual({ url: "http://x", schema });
+    expect(replaced.schema).toBe(schema);
+  });
+
   test("does not reach into prototypes", () => {
     expect(substitute("{row.constructor}{toString}", { row: {} })).toBe("{row.constructor}{toString}");
   });
