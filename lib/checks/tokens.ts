@@ -13,7 +13,7 @@ import {
 import { proveClient } from "../smart/client-authentication.ts";
 import { clockSkewSeconds, NOTABLE_SKEW_SECONDS } from "../smart/clock.ts";
 import { createBrowserDriver } from "../smart/drivers/browser.ts";
-import type { Decision, LoginDriver, LoginValues } from "../smart/drivers/driver.ts";
+import type { AuthorizationOutcome, Decision, LoginDriver, LoginValues } from "../smart/drivers/driver.ts";
 import { createFormDriver } from "../smart/drivers/form.ts";
 import { createManualDriver, openInBrowser } from "../smart/drivers/manual.ts";
 import { openRefreshTokenFile } from "../smart/drivers/refresh-token-file.ts";
@@ -99,15 +99,19 @@ interface SharedTokens {
 const sharedTokens: Fact<SharedTokens> = {
   name: "tokens",
   explainedBy: EXPLAINED_BY.user,
-  provide() {
-    let before: Promise<unknown> = Promise.resolve();
+  provide(context) {
+    const store = createTokenStore();
+    context.onClose(() => {
+      const counts = [...store.counts.values()];
+      const sum = (name: "obtained" | "refreshed") => counts.reduce((total, count) => total + count[name], 0);
+      context.surroundings.announce(
+        `${context.target.api}: shared tokens, one for each user and scope set: ${counts.length}; obtained: ${sum("obtained")}, renewed: ${sum("refreshed")}\n`,
+      );
+      return Promise.resolve();
+    });
     return Promise.resolve({
-      store: createTokenStore(),
-      inTurn(work) {
-        const mine = before.then(work, work);
-        before = mine.catch(() => undefined);
-        return mine;
-      },
+      store,
+      inTurn: createTurns(),
     });
   },
 };
@@ -434,19 +438,66 @@ export async function prepareAuthorization(context: CheckContext, wish: TokenWis
   return { client, scopes, request };
 }
 
+interface LoginGate {
+  /** Whether somebody has come through. */
+  proven: boolean;
+  /** Why nobody will: a wrong password is not tried again and again, or the account would be locked. */
+  failure: SmartError | undefined;
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+}
+
+const loginGate: Fact<LoginGate> = {
+  name: "login gate",
+  explainedBy: EXPLAINED_BY.user,
+  provide: () => Promise.resolve({ proven: false, failure: undefined, inTurn: createTurns() }),
+};
+
+/** Runs work one after the other, whatever becomes of each. */
+function createTurns() {
+  let before: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = before.then(work, work);
+    before = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
 /** Sends the user agent off and reads what it comes back with. */
 export async function runAuthorization(
   context: CheckContext,
   request: AuthorizationRequest,
   decision: Decision = "allow",
-) {
+): Promise<AuthorizationOutcome> {
+  return await logIn(context, request, decision, false);
+}
+
+async function logIn(
+  context: CheckContext,
+  request: AuthorizationRequest,
+  decision: Decision,
+  isInOrder: boolean,
+): Promise<AuthorizationOutcome> {
   const driver = await context.fact(loginDriver);
-  const outcome = await driver.authorize(request, decision, (one) => context.send(one));
-  if (outcome.kind === "redirected") {
-    const code = readAuthorizationResponse(outcome.url).code;
-    if (code !== undefined) context.surroundings.keepSecret(code, "code");
-  }
-  return outcome;
+  const gate = await context.fact(loginGate);
+  const attempt = async () => {
+    if (gate.failure !== undefined) throw gate.failure;
+    try {
+      const outcome = await driver.authorize(request, decision, (one) => context.send(one));
+      const code = outcome.kind === "redirected" ? readAuthorizationResponse(outcome.url).code : undefined;
+      if (code !== undefined) {
+        gate.proven = true;
+        context.surroundings.keepSecret(code, "code");
+      }
+      return outcome;
+    } catch (error) {
+      // A page that the form driver meets again is the login's; a browser may also be lost on an error page.
+      const isLasting = isInOrder || driver.id === "form";
+      if (error instanceof SmartError && error.code !== "unexpected-page" && isLasting) gate.failure = error;
+      throw error;
+    }
+  };
+  // Until one has come through, they go one by one.
+  return gate.proven ? await attempt() : await gate.inTurn(attempt);
 }
 
 /**
@@ -455,7 +506,7 @@ export async function runAuthorization(
  * @throws SmartError `refused` when none comes
  */
 export async function obtainCode(context: CheckContext, request: AuthorizationRequest) {
-  const outcome = await runAuthorization(context, request);
+  const outcome = await logIn(context, request, "allow", true);
   const shown = outcome.exchange === undefined ? {} : { exchange: outcome.exchange };
   if (outcome.kind === "page") {
     throw new SmartError(

@@ -45,7 +45,11 @@ export type Login =
       readonly steps: readonly BrowserStep[];
       readonly executable?: string;
     })
-  | (LoginShared & { readonly driver: "manual" })
+  | (LoginShared & {
+      readonly driver: "manual";
+      /** Ask the person again for each check that needs a login of its own. */
+      readonly repeat: boolean;
+    })
   | (LoginShared & {
       readonly driver: "refresh-token";
       /** File of the refresh token, absolute. */
@@ -60,6 +64,7 @@ export interface LoginEntry {
   readonly user?: string;
   readonly password?: string;
   readonly timeoutSeconds?: number;
+  readonly repeat?: boolean;
   readonly pages?: readonly FormPage[];
   readonly steps?: readonly BrowserStep[];
   readonly executable?: string;

@@ -317,7 +317,7 @@ function loginOf(
         ...(executable === undefined ? {} : { executable }),
       };
     case "manual":
-      return { driver, ...shared };
+      return { driver, ...shared, repeat: entry.repeat ?? false };
     case "refresh-token":
       return { driver, ...shared, file: resolve(tenant.folder, file), shown: file };
   }

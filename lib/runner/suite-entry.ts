@@ -37,7 +37,8 @@ const { http, vault } = openClient(resolved, (exchange) => recorder.exchange(exc
 const surroundings: Surroundings = {
   // The worker's own streams are vitest's: the terminal is asked for by its descriptor.
   attended: isatty(0) && isatty(2) && process.env["CI"] === undefined,
-  announce: (text) => void writeSync(2, text),
+  // Over the line that tells how far the run is.
+  announce: (text) => void writeSync(2, isatty(2) ? `\r\u001B[2K${text}` : text),
   ...(job.evidence === "none" ? {} : { screenshots: join(job.out, "evidence") }),
   keepSecret: (secret, label) => vault.register(secret, label),
 };

@@ -52,8 +52,9 @@ export function createTokenStore(now: () => number = Date.now): TokenStore {
         // Revoked or expired: start anew.
       }
     }
+    const token = await source.obtain();
     entry.obtained += 1;
-    return await source.obtain();
+    return token;
   };
 
   return {
@@ -61,8 +62,13 @@ export function createTokenStore(now: () => number = Date.now): TokenStore {
       const key = `${holder} [${scopeKey(scopes)}]`;
       let entry = held.get(key);
       if (entry === undefined) {
-        entry = { obtained: 1, refreshed: 0, pending: source.obtain() };
+        entry = { obtained: 0, refreshed: 0, pending: source.obtain() };
         held.set(key, entry);
+        const made = entry;
+        made.pending.then(
+          () => (made.obtained += 1),
+          () => undefined,
+        );
       }
       const { pending } = entry;
       // A failed login is not repeated by everyone who waits: an account would be locked.

@@ -6,7 +6,7 @@ import { accessToken, authorizeAnew, explained, granted, grantedToken } from "..
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { HttpRequest } from "../../lib/http/types.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
-import { registration } from "./registrations.ts";
+import { assureOwnLogin, registration } from "./registrations.ts";
 
 /** Longest that a check waits for a token to end. */
 const LONGEST_WAIT_SECONDS = 30;
@@ -24,6 +24,17 @@ export async function apiRequest(context: CheckContext, token?: GrantedToken): P
     );
   }
   return { method: "GET", url: `${base}/Patient/${encodeURIComponent(patient)}`, headers };
+}
+
+/** The same without asking who is logged in: for requests that must fail before that matters. */
+async function closedRequest(context: CheckContext): Promise<HttpRequest> {
+  const [patient] = context.target.patients;
+  if (context.target.access === "system" || patient === undefined) return await apiRequest(context);
+  return {
+    method: "GET",
+    url: `${context.target.base}/Patient/${encodeURIComponent(patient)}`,
+    headers: { accept: "application/fhir+json" },
+  };
 }
 
 /** Ways to come with something that is not a valid token, as a request. */
@@ -49,6 +60,7 @@ const WITHOUT_VALID_TOKEN: Readonly<
   },
   expired: async (context, request) => {
     const client = registration(context, "short-lived");
+    assureOwnLogin(context);
     const token = await explained(context, async () =>
       granted((await authorizeAnew(context, { client: "short-lived" })).answer),
     );
@@ -72,7 +84,7 @@ export const apiRefuses: Procedure = async (context, parameters) => {
   const kind = String(parameters["token"]);
   const make = WITHOUT_VALID_TOKEN[kind];
   if (make === undefined) throw new Error(`there is no way ${kind}`);
-  const request = await make(context, await apiRequest(context));
+  const request = await make(context, await closedRequest(context));
   const response = await context.send({ ...request, redirect: "manual", purpose: `API with token: ${kind}` });
   if (response.status === 401) return [];
   const { status, exchange } = response;
@@ -83,7 +95,7 @@ export const apiRefuses: Procedure = async (context, parameters) => {
 /** What a 401 of the API carries. Parameter: `part` (`challenge`, `outcome`, `issue`). */
 export const refusalCarries: Procedure = async (context, parameters) => {
   const request = withAuthorization(
-    await apiRequest(context),
+    await closedRequest(context),
     `Bearer garbage-${randomBytes(24).toString("base64url")}`,
   );
   const response = await context.send({ ...request, purpose: "API with a token that is none" });

@@ -12,7 +12,7 @@ import {
 import type { AuthorizationOutcome } from "../../lib/smart/drivers/driver.ts";
 import { parameter } from "../../lib/smart/parameters.ts";
 import { assureThat, texts } from "./refusals.ts";
-import { wishOf } from "./registrations.ts";
+import { assureOwnLogin, wishOf } from "./registrations.ts";
 
 /** How the user comes back from an authorization that is allowed, whatever they bring. */
 const redirect: Fact<{ readonly request: AuthorizationRequest; readonly outcome: AuthorizationOutcome }> = {
@@ -200,6 +200,7 @@ export const unknownScope: Procedure = async (context) => {
 /** The user denies: `access_denied` and the state come back, and no code (RFC 6749 §4.1.2.1). */
 export const denialReported: Procedure = async (context) => {
   wishOf(context, {});
+  assureOwnLogin(context);
   const { request } = await explained(context, () => prepareAuthorization(context));
   const outcome = await explained(context, () => runAuthorization(context, request, "deny"));
   return refused(outcome, request, { errors: ["access_denied"], byRedirect: true });

@@ -23,7 +23,7 @@ import { codeRequest, type TokenRequest } from "../../lib/smart/token-request.ts
 import { readTokenResponse } from "../../lib/smart/token-response.ts";
 import { apiRequest } from "./api.ts";
 import { assureThat, refusalFindings, texts } from "./refusals.ts";
-import { registration, wishOf } from "./registrations.ts";
+import { assureOwnLogin, registration, wishOf } from "./registrations.ts";
 
 /** Codes of a registration with the role `short-lived` have ended after this. */
 const SHORT_CODE_MS = 2600;
@@ -36,6 +36,7 @@ interface Redeemable {
 
 /** A fresh code, with the request that would redeem it. */
 async function redeemable(context: CheckContext, wish: { client?: string }): Promise<Redeemable> {
+  assureOwnLogin(context);
   return await explained(context, async () => {
     const { client, request } = await prepareAuthorization(context, wish);
     const { response } = await obtainCode(context, request);
@@ -305,6 +306,7 @@ export const errorBody: Procedure = async (context) => {
 export const flowGranted: Procedure = async (context, parameters) => {
   const wish = wishOf(context, parameters);
   const method = parameters["method"] === "POST" ? ({ method: "POST" } as const) : {};
+  assureOwnLogin(context);
   try {
     const { answer } = await authorizeAnew(context, { ...wish, ...method });
     if (answer.kind === "granted") return [];

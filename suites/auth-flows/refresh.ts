@@ -20,7 +20,7 @@ import { refreshRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
 import { apiRequest } from "./api.ts";
 import { assureThat, refusalFindings } from "./refusals.ts";
-import { registration } from "./registrations.ts";
+import { assureOwnLogin, registration } from "./registrations.ts";
 
 async function refresh(
   context: CheckContext,
@@ -37,6 +37,7 @@ async function refreshable(
   context: CheckContext,
 ): Promise<{ flow: Flow; token: GrantedToken; refreshToken: string }> {
   registration(context);
+  assureOwnLogin(context);
   const flow = await authorizeAnew(context);
   const token = await explained(context, () => Promise.resolve(granted(flow.answer)));
   if (token.refreshToken === undefined) {
@@ -110,6 +111,7 @@ export const refreshNarrowed: Procedure = async (context) => {
 /** A refresh cannot gain scopes: it is refused, or the rest is left out (SMART 2.0.0 app-launch §refresh). */
 export const refreshWidened: Procedure = async (context) => {
   registration(context);
+  assureOwnLogin(context);
   const narrow = ["openid", "launch/patient", "offline_access", "patient/Patient.rs"];
   const wide = [...narrow, "patient/Observation.rs"];
   const flow = await authorizeAnew(context, { scopes: narrow });
@@ -213,6 +215,7 @@ export const refreshedTokenWorks: Procedure = async (context) => {
 /** Where refresh tokens rotate, the old one is dead (OAuth 2.0 Security BCP §4.14.2). */
 export const rotatedTokenDies: Procedure = async (context) => {
   registration(context);
+  assureOwnLogin(context);
   const { flow, before, answer } = await refreshAnew(context);
   if (answer.kind === "refused") throw new Blocked("the refresh was refused", "auth-flows.refresh-granted");
   if (answer.refreshToken === undefined || answer.refreshToken === before.refreshToken) {
@@ -226,6 +229,7 @@ export const rotatedTokenDies: Procedure = async (context) => {
 /** Where refresh tokens rotate, the new one serves. */
 export const rotatedTokenServes: Procedure = async (context) => {
   registration(context);
+  assureOwnLogin(context);
   const { flow, before, answer } = await refreshAnew(context);
   if (answer.kind === "refused") throw new Blocked("the refresh was refused", "auth-flows.refresh-granted");
   const next = answer.refreshToken ?? before.refreshToken ?? "";

@@ -1,4 +1,4 @@
-import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { registrationOf } from "../../lib/checks/tokens.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
 
@@ -26,4 +26,16 @@ export function wishOf(context: CheckContext, parameters: Readonly<Record<string
   }
   registration(context, role);
   return { client: role };
+}
+
+/**
+ * Makes sure that a check may have a login of its own: a person is asked once for each scope set, not for each check.
+ *
+ * @throws Blocked
+ */
+export function assureOwnLogin({ target }: CheckContext): void {
+  if (target.login?.driver !== "manual" || target.login.repeat) return;
+  throw new Blocked(
+    "it needs a login of its own, and the login driver is manual: use form or browser, or have the person asked for each such check (login.repeat)",
+  );
 }

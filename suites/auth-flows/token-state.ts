@@ -23,7 +23,7 @@ import { refreshRequest, tokenOperationRequest } from "../../lib/smart/token-req
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
 import { apiRequest } from "./api.ts";
 import { assureThat, refusalFindings } from "./refusals.ts";
-import { registration } from "./registrations.ts";
+import { assureOwnLogin, registration } from "./registrations.ts";
 
 type Operation = "introspection" | "revocation";
 
@@ -60,6 +60,7 @@ function confidential(context: CheckContext): ClientRegistration {
 /** A token of one's own, to be used up. */
 async function freshToken(context: CheckContext): Promise<GrantedToken> {
   if (context.target.authorization !== "client-credentials") {
+    assureOwnLogin(context);
     const flow = await authorizeAnew(context);
     return await explained(context, () => Promise.resolve(granted(flow.answer)));
   }

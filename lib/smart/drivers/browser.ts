@@ -53,7 +53,8 @@ export function createBrowserDriver(options: BrowserOptions): LoginDriver & { cl
       }
     },
     async close() {
-      const browser = await running;
+      // One that could not be started needs no end.
+      const browser = await running?.catch(() => undefined);
       running = undefined;
       await browser?.close();
     },

@@ -97,10 +97,11 @@ function submission(
     if (form === undefined) continue;
     const times = (used.get(rule) ?? 0) + 1;
     used.set(rule, times);
-    if (times > 2) {
+    // A password that was refused once is not tried again: accounts get locked.
+    if (times > (fills(rule, "{password}") ? 1 : 2)) {
       throw new SmartError(
         "login-failed",
-        `the page with ${rule.has.join(", ")} came back a third time: is what is filled in there right?`,
+        `the page with ${rule.has.join(", ")} came back: is what is filled in there right?`,
         { exchange: response.exchange },
       );
     }
@@ -121,6 +122,8 @@ function submission(
     { exchange: response.exchange },
   );
 }
+
+const fills = (rule: FormPage, value: string) => Object.values(rule.fill ?? {}).includes(value);
 
 const isNamed = (form: HtmlForm, name: string) =>
   form.fields.some((field) => field.name === name) || form.buttons.some((button) => button.name === name);
