@@ -11,6 +11,8 @@ import { openClient } from "./client.ts";
 
 /** A started sandbox; `lib/sandbox` gives them, the CLI passes it in. */
 export interface StartedSandbox extends SandboxPlace {
+  /** Its faults, with how often each has changed something. */
+  readonly faults: readonly { readonly applied: number }[];
   close(): Promise<void>;
 }
 
@@ -73,6 +75,8 @@ const SHORT: Partial<HttpLimits> = {
 interface Bench {
   readonly targets: readonly Target[];
   session(target: Target): TargetSession;
+  /** Whether every fault has changed something by now. */
+  faultsActed(): boolean;
   close(): Promise<void>;
 }
 
@@ -181,6 +185,7 @@ async function proveFault(
     // Alone first: any single check must be able to run without the others.
     const { verdict } = await answerCheck(check, session, options.procedures);
     const says = formatVerdict(check.title, verdict);
+    const acted = bench.faultsActed();
     const alsoTrips = await tripped(options, suite, check, session, api, baselines);
     const wanted = BY_LEVEL[check.level];
     const codes = "findings" in verdict ? verdict.findings.map((finding) => finding.code) : [];
@@ -198,6 +203,16 @@ async function proveFault(
         ...base,
         proven: false,
         problem: `expected the finding ${proof.finding}, got ${codes.join(", ")}`,
+        says,
+        alsoTrips,
+      };
+    }
+    if (!acted) {
+      // Then something else led to the finding, such as a sandbox that has fallen over.
+      return {
+        ...base,
+        proven: false,
+        problem: "the fault changed nothing that the check saw",
         says,
         alsoTrips,
       };
@@ -244,6 +259,7 @@ async function openBench(options: ProveOptions, faults: readonly string[], tls: 
     const sessions = new Map<string, TargetSession>();
     return {
       targets: resolved.targets,
+      faultsActed: () => sandbox.faults.every(({ applied }) => applied > 0),
       session(target) {
         const session =
           sessions.get(target.api) ?? openSession(target, client, resolved.certificateAuthority);

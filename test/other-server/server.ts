@@ -35,9 +35,9 @@ function requiredResources(): readonly Json[] {
   const shall = <T extends { readonly conformance: string }>(rows: readonly T[]) =>
     rows.filter(({ conformance }) => conformance === "SHALL");
   return shall(resources).map((row) => {
-    const combined = shall(row.combinations).flatMap(({ required }) => required);
+    const combined = new Set(shall(row.combinations).flatMap(({ required }) => required));
     const parameters = row.searchParams.filter(
-      ({ name, conformance }) => conformance === "SHALL" || combined.includes(name),
+      ({ name, conformance }) => conformance === "SHALL" || combined.has(name),
     );
     const lists = {
       supportedProfile: shall(row.profiles).map(({ value }) => value),

@@ -54,6 +54,28 @@ describe("a check is not proven", () => {
     expect((await prove({}))?.proven).toBe(true);
   });
 
+  test("when it finds what it declares, but not because of its fault", async () => {
+    const suite = loadSuites().find(({ id }) => id === "smart-configuration");
+    const check = suite?.checks.find(({ id }) => id === "smart-configuration.served");
+    if (suite === undefined || check === undefined) throw new Error("the suite has changed its name");
+    const proofs = [{ id: "smart-configuration.without-s256", finding: "http.connection-refused" }];
+    const [proof] = await proveChecks({
+      configuration: loadConfiguration(),
+      tenant: "demo",
+      environment: "sandbox",
+      suites: [{ ...suite, checks: [{ ...check, proofs }] }],
+      procedures,
+      // A sandbox that falls over as soon as it has a fault.
+      async startSandbox({ faults, tls }) {
+        const sandbox = await startSandbox({ faults: [...faults], tls });
+        if (faults.length > 0) await sandbox.close();
+        return sandbox;
+      },
+      concurrency: 1,
+    });
+    expect(proof?.proven).toBe(false);
+  });
+
   test("when its fault leads to another finding than it declares", async () => {
     const proof = await prove({ proofs: [{ id: "smart-configuration.without-s256", finding: "json.type" }] });
     expect(proof?.proven).toBe(false);
