@@ -6,6 +6,7 @@ import { claimedProfiles } from "./profiles.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
 import type { TypeShape } from "./shapes.ts";
+import { vitalSignProfile } from "./vital-signs.ts";
 import type { Standing } from "./walk.ts";
 import { quoted } from "./wording.ts";
 
@@ -44,8 +45,8 @@ export function applyProfiles(
       apply(structure);
     }
   }
-  if (!run.guideProfiles || claimsGuide || standing === "contained") return;
-  for (const structure of judge.chooser.choose(value, shape.name)) {
+  if (claimsGuide) return;
+  for (const structure of assumedProfiles(judge, run, value, shape, standing)) {
     if (standing === "root") {
       run.profiles.add(structure.url);
       run.assumedProfiles.add(structure.url);
@@ -53,6 +54,25 @@ export function applyProfiles(
     apply(structure);
   }
 }
+
+/** What a resource that claims no profile is judged by: the guide's where that was asked for, else R4's for vital signs. */
+function assumedProfiles(
+  judge: Judge,
+  run: Run,
+  value: JsonObject,
+  shape: TypeShape,
+  standing: Standing,
+): readonly StructureFacts[] {
+  if (run.guideProfiles && standing !== "contained") {
+    const chosen = judge.chooser.choose(value, shape.name);
+    if (chosen.length > 0) return chosen;
+  }
+  const vitalSign = shape.name === "Observation" ? vitalSignProfile(value) : undefined;
+  const implied = vitalSign === undefined ? undefined : judge.definitions.structure(vitalSign);
+  return implied === undefined ? NONE : [implied];
+}
+
+const NONE: readonly StructureFacts[] = [];
 
 function look(
   judge: Judge,

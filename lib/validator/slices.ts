@@ -165,7 +165,9 @@ function stepInto(definitions: DefinitionSource, node: ElementNode, step: Step):
 
 function childNamed(definitions: DefinitionSource, node: ElementNode, name: string): readonly ElementNode[] {
   const own = node.children.filter((child) => child.name === name || child.name === `${name}[x]`);
-  if (own.length > 0) return own;
+  // What the element itself leaves open, a required slice of it may say.
+  if (own.length > 0)
+    return [...own, ...own.flatMap(({ slices }) => slices.filter(({ facts }) => facts.min > 0))];
   const types = node.facts.types ?? [];
   const code = types.length === 1 ? types[0]?.code : undefined;
   const structure = code === undefined ? undefined : definitions.type(code);
