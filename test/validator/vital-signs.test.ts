@@ -34,8 +34,11 @@ describe("a vital sign that claims no profile", () => {
   it("may have components, told apart by the codes within", () => {
     expect(errorsOf(plain(bloodPressure()))).toEqual([]);
     expect(errorsOf(changed(plain(bloodPressure()), "component.1", undefined))).toEqual([
+      "cardinality-min @ Observation",
       "slice-min @ Observation",
     ]);
+    const claimed = changed(bloodPressure(), "meta.profile.0", "http://hl7.org/fhir/StructureDefinition/bp");
+    expect(errorsOf(claimed)).toEqual([]);
   });
 
   it("is not, where it claims another profile or is none", () => {
