@@ -278,6 +278,45 @@ describe("published invariants", () => {
   });
 });
 
+describe("what does not depend on the item", () => {
+  const expression = "component.where(code.coding.intersect(%resource.code.coding).exists()).id";
+
+  it("is found anew for each evaluation, also of an object that was changed meanwhile", () => {
+    const coding = (code: string): object => ({ coding: [{ system: "urn:s", code }] });
+    const observation = {
+      resourceType: "Observation",
+      code: coding("a"),
+      component: [
+        { id: "1", code: coding("a") },
+        { id: "2", code: coding("b") },
+      ],
+    };
+    const evaluate = compileExpression(expression, model);
+    const env = { resource: observation, rootResource: observation, focusType: "Observation" };
+    expect(evaluate(observation, env)).toEqual(["1"]);
+    observation.code = coding("b");
+    expect(evaluate(observation, env)).toEqual(["2"]);
+  });
+
+  it("costs no product of both sides", () => {
+    const coding = Array.from({ length: 5000 }, (_, i) => ({ system: "urn:s", code: `c${i}` }));
+    const component = Array.from({ length: 5000 }, (_, i) => ({
+      code: { coding: [{ system: "urn:t", code: `c${i}` }] },
+    }));
+    const obs7 = invariants.find(({ key }) => key === "obs-7")?.expression ?? "";
+    // 25 million comparisons would time this test out.
+    for (let i = 0; i < 20; i++) {
+      expect(
+        judge(
+          obs7,
+          { resourceType: "Observation", valueString: "x", code: { coding }, component },
+          "Observation",
+        ),
+      ).toBe(true);
+    }
+  });
+});
+
 describe("any JSON", () => {
   it("gets an answer or a FhirPathError from every invariant", () => {
     const compiled = invariants.map(({ expression, paths }) => ({

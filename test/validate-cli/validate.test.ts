@@ -212,6 +212,18 @@ describe("validate", () => {
       expect(code).toBe(1);
     }));
 
+  it("reads NDJSON also where its file is called .json", () =>
+    inTemporaryFolder(async (folder) => {
+      const file = join(folder, "p.json");
+      writeFileSync(file, `${good}\n${bad}\n{"resourceType":\n`);
+      const { stdout } = await command(["validate", "--json", file]);
+      expect(lines(stdout).map(({ line, valid }) => [line, valid])).toEqual([
+        [1, true],
+        [2, false],
+        [3, false],
+      ]);
+    }));
+
   it("finds text that is not UTF-8, on its line only", () =>
     inTemporaryFolder(async (folder) => {
       const file = join(folder, "p.ndjson");

@@ -89,6 +89,35 @@ function constantText(name: string): string | undefined {
   return undefined;
 }
 
+const ITEM_FUNCTIONS = new Set(["where", "select", "exists", "all", "repeat"]);
+
+/** Is the result the same, whatever item is looked at? */
+function isIndependent(expression: Expression): boolean {
+  switch (expression.kind) {
+    case "literal":
+    case "empty":
+    case "variable":
+      return true;
+    case "member":
+    case "type":
+      return isIndependent(expression.input);
+    case "index":
+      return isIndependent(expression.input) && isIndependent(expression.index);
+    case "negate":
+      return isIndependent(expression.operand);
+    case "binary":
+      return isIndependent(expression.left) && isIndependent(expression.right);
+    case "call":
+      // Arguments of these are about the items of their own input; of others, about the item looked at.
+      return (
+        isIndependent(expression.input) &&
+        (ITEM_FUNCTIONS.has(expression.name) || expression.args.every(isIndependent))
+      );
+    default:
+      return false;
+  }
+}
+
 /** Puts `input` where the expression means the focus: gives methods with an implicit focus a collection to work on. */
 function refocus(expression: Expression, input: Expression): Expression {
   switch (expression.kind) {
@@ -119,6 +148,11 @@ function refocus(expression: Expression, input: Expression): Expression {
 export interface Compiler {
   truth(expression: Expression): Truth;
   some(expression: Expression, test: Some): Some;
+  /**
+   * Tells that an evaluation of the whole expression begins or ends: what does not depend on the item looked at
+   * (`%resource.code.coding`) is found once in an evaluation.
+   */
+  turn(): void;
 }
 
 /** Compiles syntax trees against a type model. `source` is named in errors. */
@@ -126,6 +160,8 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
   const unsupported = (what: string): FhirPathError =>
     new FhirPathError("not-supported", source, `${what} is not translated`);
   const navigator = createNavigator(source, model);
+  /** Which evaluation this is; never the same for two. */
+  let evaluation = 0;
   const notSingle = (): FhirPathError =>
     new FhirPathError("not-singleton", source, "more than one item where one is allowed");
 
@@ -390,12 +426,12 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
       case "intersect":
       case "exclude": {
         const left = collect(input);
-        const right = collect(argument(expression, 0));
+        const others = membershipIn(argument(expression, 0));
         const keep = name === "intersect";
         return fromItems((value, companion, type, env) => {
           const own = left(value, companion, type, env);
           if (own.length === 0) return own;
-          const isAmong = membershipTest(right(value, companion, type, env));
+          const isAmong = others(value, companion, type, env);
           const kept = own.filter((item) => isAmong(item.value) === keep);
           return keep ? distinct(kept) : kept;
         }, test);
@@ -750,6 +786,16 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
         return listed.has(foundValue);
       };
     }
+    if (isIndependent(collection)) {
+      const isAmong = membershipIn(collection);
+      return (value, companion, type, env) => {
+        const count = run(value, companion, type, env);
+        if (count === 0) return undefined;
+        if (count > 1) throw notSingle();
+        const own = foundValue;
+        return isAmong(value, companion, type, env)(own);
+      };
+    }
     let sought: unknown;
     let soughtType: string | undefined;
     const find = some(
@@ -763,6 +809,30 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
       sought = foundValue;
       soughtType = foundType;
       return find(value, companion, type, env);
+    };
+  }
+
+  /** Makes the test for membership in a collection: once in an evaluation, where that does not depend on the item. */
+  function membershipIn(
+    collection: Expression,
+  ): (
+    value: unknown,
+    companion: unknown,
+    type: string | undefined,
+    env: Environment,
+  ) => (value: unknown) => boolean {
+    const all = collect(collection);
+    if (!isIndependent(collection)) {
+      return (value, companion, type, env) => membershipTest(all(value, companion, type, env));
+    }
+    let madeIn = -1;
+    let test: ((value: unknown) => boolean) | undefined;
+    return (value, companion, type, env) => {
+      if (test === undefined || madeIn !== evaluation) {
+        test = membershipTest(all(value, companion, type, env));
+        madeIn = evaluation;
+      }
+      return test;
     };
   }
 
@@ -938,7 +1008,13 @@ export function createCompiler(source: string, model: TypeModel): Compiler {
     };
   }
 
-  return { truth, some };
+  return {
+    truth,
+    some,
+    turn: () => {
+      evaluation += 1;
+    },
+  };
 }
 
 function concatenated(value: unknown): string {

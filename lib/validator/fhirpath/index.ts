@@ -64,9 +64,10 @@ export function compileInvariant(expression: string, model: TypeModel = UNTYPED_
   };
   let tree: Expression;
   let judge;
+  const compiler = createCompiler(expression, model);
   try {
     tree = parseExpression(corrected);
-    judge = createCompiler(expression, model).truth(tree);
+    judge = compiler.truth(tree);
   } catch (error) {
     if (isForPackage(error)) return byPackage;
     throw error;
@@ -75,10 +76,13 @@ export function compileInvariant(expression: string, model: TypeModel = UNTYPED_
   return (focus, env) => {
     try {
       const within = needsContext ? withContext(focus, env) : env;
+      compiler.turn();
       return judge(focus, within.companion, within.focusType, within) === true;
     } catch (error) {
       if (isForPackage(error)) return byPackage(focus, env);
       throw error;
+    } finally {
+      compiler.turn();
     }
   };
 }
@@ -94,9 +98,10 @@ export function compileItems(expression: string, model: TypeModel = UNTYPED_MODE
   let tree: Expression;
   let items: Item[] = [];
   let run;
+  const compiler = createCompiler(expression, model);
   try {
     tree = parseExpression(expression);
-    run = createCompiler(expression, model).some(tree, (value, companion, type) => {
+    run = compiler.some(tree, (value, companion, type) => {
       items.push({ value, companion, type });
       return false;
     });
@@ -110,6 +115,7 @@ export function compileItems(expression: string, model: TypeModel = UNTYPED_MODE
     items = [];
     try {
       const within = needsContext ? withContext(focus, env) : env;
+      compiler.turn();
       run(focus, within.companion, within.focusType, within);
       return items;
     } catch (error) {
@@ -117,6 +123,7 @@ export function compileItems(expression: string, model: TypeModel = UNTYPED_MODE
       throw error;
     } finally {
       items = outer;
+      compiler.turn();
     }
   };
 }

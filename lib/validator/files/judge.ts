@@ -30,6 +30,19 @@ export interface UnitAnswer {
   readonly tally: Tally;
 }
 
+/** Is this several lines, the first of which is a whole object? */
+function isNdjson(text: string): boolean {
+  const begin = text.search(/\S/);
+  const end = text.indexOf("\n", begin);
+  if (begin === -1 || end === -1 || text[begin] !== "{") return false;
+  try {
+    JSON.parse(text.slice(begin, end));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Something to be closed when nothing more is judged. */
 export interface Closable {
   close(): Promise<void>;
@@ -119,34 +132,42 @@ export function createJudge(options: JudgeOptions): (unit: Unit) => Promise<Unit
     }
   }
 
-  function judgeDocument(source: string, bytes: Uint8Array): Judged {
+  /** A document; what is no JSON as a whole, but is on its first line, is NDJSON under another name. */
+  function* judgeDocument(source: string, bytes: Uint8Array<ArrayBuffer>): Generator<Judged> {
     const decoded = decode(bytes);
-    if (decoded === undefined) return { source, line: 1, result: notUtf8(bytes) };
+    if (decoded === undefined) {
+      yield { source, line: 1, result: notUtf8(bytes) };
+      return;
+    }
     const text = decoded.startsWith(BYTE_ORDER_MARK) ? decoded.slice(1) : decoded;
-    const { result } = judged(source, 1, text);
-    const isJson = result.counts.fatal === 0 || result.resourceType !== undefined;
-    return { source, line: isJson ? 1 : lineOfSyntaxError(text), result };
+    const one = judged(source, 1, text);
+    if (one.result.counts.fatal === 0 || one.result.resourceType !== undefined) yield one;
+    else if (isNdjson(text)) yield* judgeLines({ kind: "lines", source, firstLine: 1, bytes });
+    else yield { ...one, line: lineOfSyntaxError(text) };
   }
 
-  async function judgeFile(path: string): Promise<Judged> {
+  async function* judgeFile(path: string): AsyncGenerator<Judged> {
     try {
       const { size } = await stat(path);
-      if (size <= MAX_DOCUMENT) return judgeDocument(path, await readFile(path));
+      if (size <= MAX_DOCUMENT) {
+        yield* judgeDocument(path, await readFile(path));
+        return;
+      }
       const message = `a document of ${size} bytes is larger than the ${MAX_DOCUMENT} that are read`;
       const details = { bytes: size, limit: MAX_DOCUMENT };
-      return { source: path, line: 1, result: unreadable("too-long", "document-too-long", message, details) };
+      yield { source: path, line: 1, result: unreadable("too-long", "document-too-long", message, details) };
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "unknown";
       const message = `the file cannot be read (${code})`;
       const result = unreadable("processing", "file-unreadable", message, { error: code });
-      return { source: path, line: 1, result };
+      yield { source: path, line: 1, result };
     }
   }
 
   async function* judgeUnit(unit: Unit): AsyncGenerator<Judged> {
     if (unit.kind === "lines") yield* judgeLines(unit);
-    else if (unit.kind === "document") yield judgeDocument(unit.source, unit.bytes);
-    else if (unit.kind === "files") for (const path of unit.paths) yield await judgeFile(path);
+    else if (unit.kind === "document") yield* judgeDocument(unit.source, unit.bytes);
+    else if (unit.kind === "files") for (const path of unit.paths) yield* judgeFile(path);
     else {
       const message = `a line of ${unit.bytes} bytes is longer than the ${unit.limit} that are read`;
       const details = { bytes: unit.bytes, limit: unit.limit };
