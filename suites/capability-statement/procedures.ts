@@ -15,6 +15,7 @@ import {
   declaresParameters,
   declaresProfile,
   parameterDefinitions,
+  parameterTypes,
   referencesResolve,
 } from "./us-core.ts";
 import { validR4 } from "./validity.ts";
@@ -191,6 +192,7 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   implementationUrl,
   otherTenantDiffers,
   parameterDefinitions,
+  parameterTypes,
   referencesResolve,
   requestId,
   uniqueEntries,

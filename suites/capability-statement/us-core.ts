@@ -1,5 +1,5 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { NotApplicable } from "../../lib/checks/context.ts";
+import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { ResourceCapability } from "../../lib/validator/pack/capability.ts";
 import { loadCapability } from "../../lib/validator/pack/load.ts";
@@ -182,11 +182,13 @@ export const anotherProfile: Procedure = async (context) => {
   ];
 };
 
-/**
- * Where the statement gives a search parameter of US Core a type, it is US Core's; where it gives a definition, it is
- * US Core's or FHIR's own.
- */
-export const parameterDefinitions: Procedure = async (context) => {
+type SearchParameterRow = ResourceCapability["searchParams"][number];
+
+/** Looks at every declared search parameter that US Core has too. */
+async function compareParameters(
+  context: CheckContext,
+  compare: (declared: Entry, known: SearchParameterRow, type: string, at: string) => Finding | undefined,
+): Promise<readonly Finding[]> {
   const statement = await readStatement(context);
   const findings: Finding[] = [];
   for (const row of usCoreRows()) {
@@ -195,30 +197,39 @@ export const parameterDefinitions: Procedure = async (context) => {
     for (const [index, declared] of entries(resource.entry["searchParam"]).entries()) {
       const known = row.searchParams.find(({ name }) => name === declared["name"]);
       if (known === undefined) continue;
-      const at = `${resource.at}/searchParam/${index}`;
-      if (declared["type"] !== known.type) {
-        findings.push({
-          code: "capability.search-parameter-type",
-          expected: `${row.type}.${known.name} of type ${known.type}`,
-          actual: `type ${JSON.stringify(declared["type"] ?? null)}`,
-          location: `${at}/type`,
-          ...statement.evidence,
-        });
-      }
-      const definition = declared["definition"];
-      if (typeof definition === "string" && !definesParameter(definition, known.name, known.definition)) {
-        findings.push({
-          code: "capability.search-parameter-definition",
-          expected: `${known.definition ?? "a definition of US Core"}, or FHIR's own definition of ${known.name}`,
-          actual: definition,
-          location: `${at}/definition`,
-          ...statement.evidence,
-        });
-      }
+      const finding = compare(declared, known, row.type, `${resource.at}/searchParam/${index}`);
+      if (finding !== undefined) findings.push({ ...finding, ...statement.evidence });
     }
   }
   return findings;
-};
+}
+
+/** A search parameter of US Core has the type that US Core gives it. */
+export const parameterTypes: Procedure = async (context) =>
+  await compareParameters(context, (declared, known, type, at) =>
+    declared["type"] === known.type
+      ? undefined
+      : {
+          code: "capability.search-parameter-type",
+          expected: `${type}.${known.name} of type ${known.type}`,
+          actual: `type ${JSON.stringify(declared["type"] ?? null)}`,
+          location: `${at}/type`,
+        },
+  );
+
+/** Where the statement gives a search parameter of US Core a definition, it is US Core's or FHIR's own. */
+export const parameterDefinitions: Procedure = async (context) =>
+  await compareParameters(context, (declared, known, _type, at) => {
+    const { definition } = declared;
+    if (typeof definition !== "string" || definesParameter(definition, known.name, known.definition))
+      return undefined;
+    return {
+      code: "capability.search-parameter-definition",
+      expected: `${known.definition ?? "a definition of US Core"}, or FHIR's own definition of ${known.name}`,
+      actual: definition,
+      location: `${at}/definition`,
+    };
+  });
 
 /**
  * Whether a canonical may define a parameter: US Core's own, one of FHIR's core (whose ids end with the parameter's
