@@ -345,21 +345,16 @@ describe("validate", () => {
       server.listen(0, "127.0.0.1", listening);
     });
     const { port } = server.address() as AddressInfo;
-    const race = {
-      url: "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",
-      extension: [
-        {
-          url: "ombCategory",
-          valueCoding: { system: "urn:oid:2.16.840.1.113883.6.238", code: "2106-3" },
-        },
-        { url: "text", valueString: "x" },
-      ],
+    // Bound to a value set of VSAC, which nobody can list offline.
+    const sex = {
+      url: "http://hl7.org/fhir/us/core/StructureDefinition/us-core-sex",
+      valueCode: "248153007",
     };
-    const input = JSON.stringify(patient({ extension: [race] }));
+    const input = JSON.stringify(patient({ extension: [sex] }));
     try {
       const offline = await piped(["-", "--json"], input);
       expect(lines(offline.stdout)[0]?.valid).toBe(true);
-      expect(offline.stderr).toContain("omb-race-category: 1");
+      expect(offline.stderr).toContain("2.16.840.1.113762.1.4.1240.3: 1");
       await inTemporaryFolder(async (cache) => {
         const asked = await piped(["-", "--json", "--terminology", `http://127.0.0.1:${port}`], input, {
           XDG_CACHE_HOME: cache,
