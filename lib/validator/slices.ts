@@ -48,7 +48,8 @@ export function compileSlice(
     if (test !== undefined) tests.push(test);
   }
   const [first, ...others] = tests;
-  if (first === undefined) return () => MATCH.no;
+  // Nothing tells this slice apart: any value may be of it, and none is held against it.
+  if (first === undefined) return () => MATCH.maybe;
   if (others.length === 0) return first;
   return (candidate, surroundings) => {
     let answer = first(candidate, surroundings);
@@ -77,6 +78,10 @@ function compileDiscriminator(
   slice: ElementNode,
   { type, path }: DiscriminatorFacts,
 ): SliceTest | undefined {
+  const extensionUrl = path === "url" ? extensionUrlOf(slice) : undefined;
+  if (extensionUrl !== undefined) {
+    return ({ value }) => (isObject(value) && value["url"] === extensionUrl ? MATCH.yes : MATCH.no);
+  }
   const steps = stepsOf(path);
   const lookThrough = type === "profile" && steps.at(-1)?.kind === "resolve";
   const criteria = criteriaAt(definitions, slice, lookThrough ? steps.slice(0, -1) : steps);
