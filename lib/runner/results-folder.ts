@@ -11,7 +11,7 @@ export interface ResultsFolder {
   /** Absolute path. */
   readonly path: string;
   /** Lets the next run have it. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /**

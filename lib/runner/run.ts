@@ -60,9 +60,11 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     throw new ConfigurationError(`nothing is selected to check (${reasons.join("; ")})`);
   }
   const folder = takeResultsFolder(options.out);
+  process.once("exit", folder.release);
   try {
     return await runInto(folder.path, options, resolved, plan, planned);
   } finally {
+    process.off("exit", folder.release);
     folder.release();
   }
 }
@@ -89,14 +91,25 @@ async function runInto(
     out,
   };
   const titles = new Map(resolved.targets.map(({ api, title }) => [api, title]));
-  await drive(job, options, [progress, ...options.reporters(out, titles)]);
-  const complete = progress.results.length === planned && options.signal?.aborted !== true;
-  const description: RunDescription = {
+  const ended = (state: RunDescription["state"]): RunDescription => ({
     ...begun,
-    state: complete ? "complete" : "interrupted",
+    state,
     endedAt: new Date().toISOString(),
     counts: { ...progress.counts },
-  };
+  });
+  // Whoever loses patience ends the process at once; what is left behind must not look like a run under way.
+  const giveUp = () => writeRun(out, ended("interrupted"));
+  process.once("exit", giveUp);
+  try {
+    await drive(job, options, [progress, ...options.reporters(out, titles)]);
+  } catch (error) {
+    giveUp();
+    throw error;
+  } finally {
+    process.off("exit", giveUp);
+  }
+  const complete = progress.results.length === planned && options.signal?.aborted !== true;
+  const description = ended(complete ? "complete" : "interrupted");
   writeRun(out, description);
   return { description, results: progress.results };
 }

@@ -1,6 +1,14 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -185,6 +193,34 @@ describe("a run that is stopped half-way", () => {
     });
   });
 });
+
+test(
+  "a second signal ends the run at once, and leaves it marked as interrupted",
+  { timeout: 60_000 },
+  async () => {
+    await inTemporaryFolder(async (folder) => {
+      const out = join(folder, "out");
+      const written = () =>
+        existsSync(join(out, "results.ndjson")) ? statSync(join(out, "results.ndjson")).size : 0;
+      const args = ["run", "--tenant", "demo", "--environment", "sandbox", "--suite", "capability-statement"];
+      const ended = await command([...args, "--out", out], {
+        started: (child) => {
+          const watch = setInterval(() => {
+            if (written() === 0) return;
+            clearInterval(watch);
+            child.kill("SIGTERM");
+            child.kill("SIGINT");
+          }, 10);
+          child.on("close", () => clearInterval(watch));
+        },
+      });
+      expect(ended.code).toBe(3);
+      const run = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as { state: string };
+      expect(run.state).toBe("interrupted");
+      expect(existsSync(join(out, ".run.lock"))).toBe(false);
+    });
+  },
+);
 
 /** A file's text, and what its long base64 runs hold: reports carry their data encoded. */
 function readable(content: Buffer): string[] {
