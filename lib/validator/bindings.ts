@@ -136,7 +136,9 @@ function refuse(
     });
     return;
   }
-  if (maximum !== undefined && askMaximum(maximum) === "out") {
+  // A preferred binding asks for no code at all; if there is one, the largest value set bounds it.
+  const isBounded = strength === "extensible" || codes !== NO_CODE;
+  if (maximum !== undefined && isBounded && askMaximum(maximum) === "out") {
     report(run, depth, {
       severity: "error",
       code: "code-invalid",

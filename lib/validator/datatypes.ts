@@ -1,5 +1,4 @@
 /** Rules of single datatypes that no invariant states, but the specification's text does. */
-import { isObject, stringAt } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import type { DefinitionSource } from "./pack/format.ts";
 import { base64Size, isAbsoluteUri, PRIMITIVE, stringProblem } from "./primitives.ts";
@@ -139,9 +138,4 @@ export function checkReferenceForm(run: Run, value: JsonObject, depth: number): 
     profile: REFERENCE,
     constraint: "ref-1",
   });
-}
-
-/** The url of a value that may be an extension. */
-export function extensionUrl(value: unknown): string | undefined {
-  return isObject(value) ? stringAt(value, "url") : undefined;
 }

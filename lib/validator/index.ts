@@ -1,17 +1,4 @@
-/** The validator's public surface. */
-export type {
-  Finding,
-  FindingCounts,
-  FindingDetails,
-  IssueCode,
-  MustSupportItem,
-  MustSupportObserver,
-  NotVerified,
-  Severity,
-  ValidateOptions,
-  ValidationResult,
-  Validator,
-  ValidatorOptions,
-} from "./result.ts";
+/** The validator's public surface; all types of its answers are in `result.ts`. */
+export type { Finding, ValidateOptions, ValidationResult, Validator } from "./result.ts";
 export { createValidator } from "./validator.ts";
 export { mustSupport } from "./must-support.ts";

@@ -114,9 +114,6 @@ const WORDINGS = {
 
 export type RuleId = keyof typeof WORDINGS;
 
-/** Ids of all rules. */
-export const RULES: readonly string[] = Object.keys(WORDINGS);
-
 /** Says in words what a finding is about. */
 export function messageFor(rule: RuleId, details: FindingDetails): string {
   return WORDINGS[rule].replace(/\{(\w+)\}/g, (_, name: string) => worded(details[name]));

@@ -413,6 +413,7 @@ const areas: Record<string, readonly Row[]> = {
       coding("http://example.org/status", "active"),
       ["binding-required @ Condition.clinicalStatus"],
     ],
+    ["a language given as text only", patient, "communication.0.language", { text: "English" }, []],
     [
       "a required concept with text only",
       condition,
