@@ -40,8 +40,18 @@ function checkBare(
   depth: number,
 ): void {
   const answer = binding.test.bare(code);
-  if (answer === "out") refuse(run, binding, quoted(code), profile, depth, (test) => test.bare(code));
-  else if (answer === "unknown") leaveOpen(run, binding, [{ code }], depth);
+  if (answer === "out") {
+    if (isFormatName(run, code, depth)) return;
+    refuse(run, binding, quoted(code), profile, depth, (test) => test.bare(code));
+  }
+  if (answer === "unknown") leaveOpen(run, binding, [{ code }], depth);
+}
+
+const FORMAT_NAMES: ReadonlySet<string> = new Set(["xml", "json", "ttl"]);
+
+/** https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.format: besides media types, these. */
+function isFormatName(run: Run, code: string, depth: number): boolean {
+  return FORMAT_NAMES.has(code) && run.elements[depth]?.path === "CapabilityStatement.format";
 }
 
 function checkCoding(

@@ -2,6 +2,7 @@
 import { isObject, listAt, stringAt } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { isAbsoluteUri } from "./primitives.ts";
+import { findInBundle } from "./references.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
 import { quoted } from "./wording.ts";
@@ -15,7 +16,7 @@ const WITHOUT_FULL_URL: ReadonlySet<string> = new Set([
 const RESTFUL =
   /^https?:\/\/\S+\/([A-Z][A-Za-z]{1,63})\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?$/;
 
-/** Judges the fullUrl of every entry. */
+/** Judges the entries and links of a Bundle as its type demands. */
 export function checkBundle(
   run: Run,
   bundle: JsonObject,
@@ -24,6 +25,9 @@ export function checkBundle(
 ): void {
   const type = stringAt(bundle, "type") ?? "";
   const below = depth + 1;
+  checkLinks(run, bundle, type, below);
+  if (type === "searchset") checkSearchResult(run, bundle, below);
+  else if (type === "document") checkDocument(run, bundle, depth);
   for (const [at, entry] of listAt(bundle, "entry").entries()) {
     if (!isObject(entry)) continue;
     run.segments[below] = "entry";
@@ -88,3 +92,87 @@ function checkRestfulUrl(
     details: { fullUrl: quoted(fullUrl), resource: `${type}/${id}` },
   });
 }
+
+const PAGED: ReadonlySet<string> = new Set(["searchset", "history"]);
+const PAGES: ReadonlySet<string> = new Set(["first", "previous", "prev", "next", "last", "self"]);
+
+function checkLinks(run: Run, bundle: JsonObject, type: string, depth: number): void {
+  const seen = new Set<string>();
+  for (const [at, link] of listAt(bundle, "link").entries()) {
+    const relation = isObject(link) ? stringAt(link, "relation") : undefined;
+    if (relation === undefined) continue;
+    const isSingle = PAGED.has(type) ? PAGES.has(relation) : relation === "self";
+    if (isSingle && seen.has(relation)) {
+      run.segments[depth] = "link";
+      run.indexes[depth] = at;
+      report(run, depth, {
+        severity: "error",
+        code: "invalid",
+        rule: "bundle-link-duplicate",
+        details: { type: quoted(type), relation },
+      });
+    }
+    seen.add(relation);
+  }
+}
+
+/** https://hl7.org/fhir/R4/search.html#modes */
+function checkSearchResult(run: Run, bundle: JsonObject, depth: number): void {
+  for (const [at, entry] of listAt(bundle, "entry").entries()) {
+    if (!isObject(entry)) continue;
+    run.segments[depth] = "entry";
+    run.indexes[depth] = at;
+    const { resource, search } = entry;
+    if (!isObject(resource)) continue;
+    const mode = isObject(search) ? stringAt(search, "mode") : undefined;
+    const type = stringAt(resource, "resourceType") ?? "";
+    if ((mode === "match" || mode === "include") && resource["id"] === undefined) {
+      report(run, depth, { severity: "error", code: "invalid", rule: "bundle-search-no-id" });
+    } else if (mode === "outcome" && type !== "OperationOutcome") {
+      report(run, depth, {
+        severity: "error",
+        code: "invalid",
+        rule: "bundle-search-not-outcome",
+        details: { type: quoted(type) },
+      });
+    }
+  }
+}
+
+/** What a Composition refers to has to be in its document (https://hl7.org/fhir/R4/documents.html#content). */
+function checkDocument(run: Run, bundle: JsonObject, depth: number): void {
+  const [first] = listAt(bundle, "entry");
+  const composition = isObject(first) ? first["resource"] : undefined;
+  if (!isObject(first) || !isObject(composition) || composition["resourceType"] !== "Composition") return;
+  const fullUrl = stringAt(first, "fullUrl");
+  const check = (value: unknown, element: string): void => {
+    const reference = isObject(value) ? stringAt(value, "reference") : undefined;
+    if (reference === undefined || reference === "" || reference.startsWith("#")) return;
+    if (findInBundle(bundle, fullUrl, reference) !== undefined) return;
+    report(run, depth, {
+      severity: "error",
+      code: "not-found",
+      rule: "bundle-document-reference",
+      details: { reference: quoted(reference), element },
+    });
+  };
+  for (const name of ["subject", "encounter", "custodian"]) check(composition[name], `Composition.${name}`);
+  for (const author of listAt(composition, "author")) check(author, "Composition.author");
+  for (const attester of listAt(composition, "attester"))
+    if (isObject(attester)) check(attester["party"], "Composition.attester.party");
+  for (const event of listAt(composition, "event")) {
+    for (const detail of listAt(event, "detail")) check(detail, "Composition.event.detail");
+  }
+  const visit = (sections: readonly unknown[], level: number): void => {
+    for (const section of sections) {
+      if (!isObject(section) || level > DEEPEST_SECTION) continue;
+      for (const author of listAt(section, "author")) check(author, "Composition.section.author");
+      check(section["focus"], "Composition.section.focus");
+      for (const entry of listAt(section, "entry")) check(entry, "Composition.section.entry");
+      visit(listAt(section, "section"), level + 1);
+    }
+  };
+  visit(listAt(composition, "section"), 0);
+}
+
+const DEEPEST_SECTION = 100;

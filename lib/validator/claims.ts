@@ -45,34 +45,42 @@ export function applyProfiles(
       apply(structure);
     }
   }
-  if (claimsGuide) return;
-  for (const structure of assumedProfiles(judge, run, value, shape, standing)) {
+  const assume = (structure: StructureFacts): void => {
     if (standing === "root") {
       run.profiles.add(structure.url);
       run.assumedProfiles.add(structure.url);
     }
     apply(structure);
+  };
+  if (run.guideProfiles && !claimsGuide && standing !== "contained") {
+    for (const structure of judge.chooser.choose(value, shape.name)) assume(structure);
   }
+  if (shape.name !== "Observation") return;
+  const vitalSign = vitalSignProfile(value);
+  if (vitalSign === undefined || isVitalSignAlready(judge, vitalSign, applied)) return;
+  const structure = judge.definitions.structure(vitalSign);
+  if (structure !== undefined) assume(structure);
 }
 
-/** What a resource that claims no profile is judged by: the guide's where that was asked for, else R4's for vital signs. */
-function assumedProfiles(
-  judge: Judge,
-  run: Run,
-  value: JsonObject,
-  shape: TypeShape,
-  standing: Standing,
-): readonly StructureFacts[] {
-  if (run.guideProfiles && standing !== "contained") {
-    const chosen = judge.chooser.choose(value, shape.name);
-    if (chosen.length > 0) return chosen;
-  }
-  const vitalSign = shape.name === "Observation" ? vitalSignProfile(value) : undefined;
-  const implied = vitalSign === undefined ? undefined : judge.definitions.structure(vitalSign);
-  return implied === undefined ? NONE : [implied];
-}
+const LONGEST_LINEAGE = 20;
+const CORE = "http://hl7.org/fhir/StructureDefinition/";
+const VITAL_SIGNS = `${CORE}vitalsigns`;
 
-const NONE: readonly StructureFacts[] = [];
+/**
+ * Whether one of the profiles is the vital sign's, or a guide's own profile of vital signs, which builds on R4's and
+ * mends it: R4's unit for every component, say, suits no flow rate.
+ */
+function isVitalSignAlready(judge: Judge, vitalSign: string, profiles: ReadonlySet<StructureFacts>): boolean {
+  for (const profile of profiles) {
+    const isOfGuide = !profile.url.startsWith(CORE);
+    let current: StructureFacts | undefined = profile;
+    for (let steps = 0; current !== undefined && steps < LONGEST_LINEAGE; steps++) {
+      if (current.url === vitalSign || (isOfGuide && current.url === VITAL_SIGNS)) return true;
+      current = current.base === undefined ? undefined : judge.definitions.structure(current.base);
+    }
+  }
+  return false;
+}
 
 function look(
   judge: Judge,

@@ -187,6 +187,8 @@ function checkContext(judge: Judge, run: Run, definition: StructureFacts, depth:
   const contexts = definition.context ?? [];
   if (contexts.length > 0 && !MISPLACED_BY_R4.has(definition.url)) {
     const places = placesOf(run, depth - 1);
+    // Values of other places stand here.
+    if (places.has("ElementDefinition.pattern") || places.has("ElementDefinition.fixed")) return;
     const allowed = contexts.some(({ type, expression }) => {
       if (type === "extension") return extensionAround(run, depth) === expression;
       // Which elements an expression selects is not looked for: nothing is refused on its account.

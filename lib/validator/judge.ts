@@ -102,6 +102,10 @@ export function createJudge(source: DefinitionSource): Judge {
         case SPECIAL.attachment:
           checkAttachment(run, value, depth);
           return;
+        case SPECIAL.elementList:
+          // Snapshot and differential give the same ids to the same elements.
+          run.ids = undefined;
+          return;
         default:
       }
     },
@@ -218,7 +222,16 @@ function checkTarget(
   const slash = reference.indexOf("/");
   // By far the most references are like this, and right.
   if (type === undefined && slash > 0 && types?.has(reference.slice(0, slash)) === true) return;
-  const actual = typeOfTarget(judge, reference, look(run, reference));
+  const target = look(run, reference);
+  if (target === undefined && run.bundles.length > 0 && reference.startsWith("urn:")) {
+    report(run, depth, {
+      severity: "warning",
+      code: "not-found",
+      rule: "reference-not-bundled",
+      details: { reference: quoted(reference) },
+    });
+  }
+  const actual = typeOfTarget(judge, reference, target);
   if (types !== undefined && actual !== undefined && !types.has(actual)) {
     reportTarget(run, actual, types, undefined, depth);
   }

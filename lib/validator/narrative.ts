@@ -10,6 +10,7 @@ export interface NarrativeProblem {
     | "namespace"
     | "root"
     | "element"
+    | "block"
     | "attribute"
     | "entity"
     | "empty"
@@ -22,7 +23,7 @@ const ELEMENTS: ReadonlySet<string> = new Set(
   (
     "p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt dfn q var abbr acronym cite blockquote " +
     "hr address bdo kbd code sub sup ul ol li dl dt dd pre table caption colgroup col thead tfoot tbody tr th td " +
-    "samp img map area ins del center u font strike"
+    "samp img map area"
   ).split(" "),
 );
 
@@ -35,14 +36,16 @@ const ATTRIBUTES: ReadonlySet<string> = new Set(
 
 const ATTRIBUTES_OF: ReadonlySet<string> = new Set(
   (
-    "a.href a.name a.target a.type a.hreflang a.rel a.rev a.charset a.shape a.coords img.src img.alt img.longdesc img.height " +
+    "a.href a.name a.type a.hreflang a.rel a.rev a.charset a.shape a.coords img.src img.alt img.longdesc img.height " +
     "img.usemap img.ismap img.border img.width area.shape area.coords area.href area.nohref area.alt map.name " +
-    "blockquote.cite q.cite ins.cite ins.datetime del.cite del.datetime table.border table.cellpadding " +
-    "table.cellspacing table.frame table.rules table.summary table.width table.bgcolor table.align td.nowrap th.nowrap td.width th.width " +
-    "td.bgcolor th.bgcolor tr.bgcolor td.height th.height ol.start ol.type ul.type li.value li.type font.color font.face font.size hr.size " +
-    "hr.width br.clear pre.space pre.width"
+    "blockquote.cite q.cite table.border table.cellpadding table.cellspacing table.frame table.rules table.summary " +
+    "table.bgcolor td.bgcolor th.bgcolor tr.bgcolor td.nowrap th.nowrap td.height th.height " +
+    "ol.start ol.type ul.type li.value li.type pre.space"
   ).split(" "),
 );
+
+/** What a paragraph cannot hold. */
+const BLOCKS: ReadonlySet<string> = new Set(["div", "blockquote", "table", "ol", "ul", "p"]);
 
 const NAMESPACE = "http://www.w3.org/1999/xhtml";
 const ATTRIBUTE = /[ \t\r\n]+([A-Za-z_][A-Za-z0-9_.:-]*)[ \t\r\n]*=[ \t\r\n]*("[^"<]*"|'[^'<]*')/y;
@@ -161,6 +164,7 @@ function scanStartTag(scan: Scan, tag: number): boolean {
     scan.rootSeen = true;
     if (name !== "div") note(scan, "root", name);
   } else if (!ELEMENTS.has(name)) note(scan, "element", name);
+  else if (BLOCKS.has(name) && open.includes("p")) note(scan, "block", name);
   scan.at = at;
   if (div.charCodeAt(at) !== GREATER_THAN || isRoot) {
     if (!scanAttributes(scan, name, isRoot)) return false;

@@ -64,7 +64,8 @@ function indexed(bundle: JsonObject): BundleIndex {
   return index;
 }
 
-function findInBundle(
+/** The resource of a Bundle that a reference in the entry with this fullUrl points to. */
+export function findInBundle(
   bundle: JsonObject,
   fullUrl: string | undefined,
   reference: string,

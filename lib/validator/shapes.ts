@@ -21,6 +21,8 @@ export const SPECIAL = {
   identifier: 6,
   narrative: 7,
   attachment: 8,
+  /** One of the two accounts of the same elements in a StructureDefinition. */
+  elementList: 9,
 } as const;
 
 const SPECIAL_OF: ReadonlyMap<string, number> = new Map([
@@ -38,6 +40,11 @@ const SPECIAL_OF: ReadonlyMap<string, number> = new Map([
   ["Identifier", SPECIAL.identifier],
   ["Narrative", SPECIAL.narrative],
   ["Attachment", SPECIAL.attachment],
+]);
+
+const ELEMENT_LISTS: ReadonlySet<string> = new Set([
+  "StructureDefinition.snapshot",
+  "StructureDefinition.differential",
 ]);
 
 export interface Binding {
@@ -223,7 +230,11 @@ export function createShapes(definitions: DefinitionSource, constraints: Constra
       required: [...elements.values()].filter((element) => element.min > 0),
       constraints: constraints.compile(root.constraints, NO_IDENTITIES, structure.url),
       constraintIdentities: new Set(identitiesOf(root.constraints)),
-      special: isRoot ? (SPECIAL_OF.get(name) ?? SPECIAL.none) : SPECIAL.none,
+      special: isRoot
+        ? (SPECIAL_OF.get(name) ?? SPECIAL.none)
+        : ELEMENT_LISTS.has(root.path)
+          ? SPECIAL.elementList
+          : SPECIAL.none,
     };
   };
 

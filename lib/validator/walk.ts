@@ -6,10 +6,17 @@ import { checkBundle } from "./bundles.ts";
 import { applyProfiles } from "./claims.ts";
 import type { Constraint } from "./constraints.ts";
 import type { Judge } from "./judge.ts";
-import { isObject, kindOf } from "./json.ts";
+import { isObject, kindOf, stringAt } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { narrativeProblems } from "./narrative.ts";
-import { isMildProblem, jsonTypeOf, numberProblem, PRIMITIVE, stringProblem } from "./primitives.ts";
+import {
+  isAbsoluteUri,
+  isMildProblem,
+  jsonTypeOf,
+  numberProblem,
+  PRIMITIVE,
+  stringProblem,
+} from "./primitives.ts";
 import { fullUrlOf } from "./references.ts";
 import { report } from "./run.ts";
 import type { Run } from "./run.ts";
@@ -53,6 +60,11 @@ export function walkResource(
   if (standing !== "contained") run.localReferences = contained === undefined ? undefined : new Set();
 
   if (depth === 0) run.segments[0] = shape.name;
+  const { meta, url } = value;
+  if (isObject(meta) && Array.isArray(meta["security"]) && meta["security"].length > 1) {
+    checkLabels(run, meta["security"], depth);
+  }
+  if (typeof url === "string" && url !== "" && !isAbsoluteUri(url)) checkOwnUrl(run, shape, url, depth);
   const isBundle = shape.name === "Bundle";
   if (isBundle) run.bundles.push({ bundle: value, fullUrl: undefined });
   walkObject(judge, run, value, shape, depth);
@@ -98,6 +110,44 @@ function shapeOfResource(judge: Judge, run: Run, value: JsonObject, depth: numbe
     return undefined;
   }
   return shape;
+}
+
+/** https://hl7.org/fhir/R4/resource-definitions.html#Meta.security: labels are a set. */
+function checkLabels(run: Run, labels: readonly unknown[], depth: number): void {
+  const seen = new Set<string>();
+  for (const [at, label] of labels.entries()) {
+    const code = stringAt(label, "code");
+    if (code === undefined) continue;
+    const name = `${stringAt(label, "system") ?? "(no system)"}#${code}`;
+    if (seen.has(name)) {
+      run.segments[depth + 1] = "meta";
+      run.indexes[depth + 1] = -1;
+      run.segments[depth + 2] = "security";
+      run.indexes[depth + 2] = at;
+      report(run, depth + 2, {
+        severity: "error",
+        code: "business-rule",
+        rule: "meta-security-duplicate",
+        details: { label: quoted(name) },
+      });
+    }
+    seen.add(name);
+  }
+}
+
+/** A canonical resource names itself by an absolute URI (https://hl7.org/fhir/R4/resource.html#canonical). */
+function checkOwnUrl(run: Run, shape: TypeShape, url: string, depth: number): void {
+  const element = shape.elements.get("url");
+  // Others, such as Subscription's channel, have no status of a publication.
+  if (element?.options[0]?.code !== "uri" || !shape.elements.has("publisher")) return;
+  run.segments[depth + 1] = "url";
+  run.indexes[depth + 1] = -1;
+  report(run, depth + 1, {
+    severity: "error",
+    code: "invalid",
+    rule: "url-relative",
+    details: { url: quoted(url) },
+  });
 }
 
 /** Walks an object of a type: its keys, what is missing, and its invariants. */

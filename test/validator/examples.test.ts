@@ -22,6 +22,18 @@ const REAL_ERRORS: Readonly<Record<string, readonly [error: string, reason: stri
       "the hash is EQH/..AgME: a dot is no character of base64, it was meant as an ellipsis",
     ],
   ],
+  "Observation-length.json": [
+    [
+      "slice-min @ Observation.code",
+      "a body length (8306-3) is a body height in R4's vital signs, which want the code 8302-2 beside it",
+    ],
+  ],
+  "Observation-oxygen-saturation.json": [
+    [
+      "slice-min @ Observation.code",
+      "saturation by pulse oximetry (59408-5) is R4's oxygen saturation, which wants the code 2708-6 beside it",
+    ],
+  ],
   "Observation-satO2-fiO2.json": [
     [
       "binding-required @ Observation.component[0].value.ofType(Quantity)",

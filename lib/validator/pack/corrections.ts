@@ -128,6 +128,69 @@ export const fhirTypeCorrections: readonly FhirTypeCorrection[] = [
   { basePath: "Resource.id", published: "string", corrected: "id", source: "FHIR R5 Resource.id" },
 ];
 
+export interface ContextCorrection {
+  /** Canonical of the extension definition. */
+  readonly url: string;
+  /** Contexts as published, in order. Any others are left alone. */
+  readonly published: readonly string[];
+  readonly corrected: readonly string[];
+  readonly source: string;
+}
+
+/** Where an extension may stand, for definitions whose published contexts refuse the specification's own use of it. */
+export const contextCorrections: readonly ContextCorrection[] = [
+  {
+    // R4 itself, and every guide, has it beside `type.code`.
+    url: "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type",
+    published: ["ElementDefinition.type.code"],
+    corrected: ["ElementDefinition.type"],
+    source: "FHIR extensions pack, structuredefinition-fhir-type",
+  },
+  {
+    // R4's own primitive types have it on the type.
+    url: "http://hl7.org/fhir/StructureDefinition/regex",
+    published: ["Questionnaire.item", "ElementDefinition"],
+    corrected: ["Questionnaire.item", "ElementDefinition", "ElementDefinition.type"],
+    source: "FHIR-13328",
+  },
+  {
+    // R4's own code systems, value sets, operations and elements have it.
+    url: "http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version",
+    published: ["StructureDefinition"],
+    corrected: ["Element"],
+    source: "FHIR R4 definitions, which have it on many kinds of resource and element",
+  },
+  // The lists leave out most of what a CapabilityStatement or SearchParameter can state an expectation of.
+  {
+    url: "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation",
+    published: [
+      "CapabilityStatement.rest.resource.interaction",
+      "CapabilityStatement.rest.resource.searchParam",
+      "CapabilityStatement.rest.searchParam",
+      "CapabilityStatement.rest.operation",
+      "CapabilityStatement.document",
+      "CapabilityStatement.rest.interaction",
+      "CapabilityStatement.rest.resource.searchInclude",
+      "CapabilityStatement.rest.resource.searchRevInclude",
+    ],
+    corrected: ["Element"],
+    source: "FHIR extensions pack, capabilitystatement-expectation",
+  },
+  {
+    url: "http://hl7.org/fhir/StructureDefinition/capabilitystatement-prohibited",
+    published: [
+      "CapabilityStatement.rest.resource.interaction",
+      "CapabilityStatement.rest.resource.searchParam",
+      "CapabilityStatement.rest.searchParam",
+      "CapabilityStatement.rest.operation",
+      "CapabilityStatement.document",
+      "CapabilityStatement.rest.interaction",
+    ],
+    corrected: ["Element"],
+    source: "FHIR extensions pack, capabilitystatement-prohibited",
+  },
+];
+
 /** Structures that a source of R4 4.0.1 definitions carries although they are not part of R4 4.0.1. */
 export const notInR4: readonly string[] = [
   // Of R4B; put among the R4 resources by a backport.
@@ -149,4 +212,14 @@ export function correctedFhirType(basePath: string, published: string): string {
     (candidate) => candidate.basePath === basePath && candidate.published === published,
   );
   return correction?.corrected ?? published;
+}
+
+/** The contexts of an extension to judge by: the published ones, or their correction. */
+export function correctedContexts(url: string, published: readonly string[]): readonly string[] | undefined {
+  return contextCorrections.find(
+    (correction) =>
+      correction.url === url &&
+      correction.published.length === published.length &&
+      correction.published.every((expression) => published.includes(expression)),
+  )?.corrected;
 }

@@ -1,4 +1,4 @@
-import { correctedExpression, correctedFhirType } from "./corrections.ts";
+import { correctedContexts, correctedExpression, correctedFhirType } from "./corrections.ts";
 import { PackError } from "./errors.ts";
 import type {
   BindingFacts,
@@ -241,7 +241,13 @@ export function structureHead(
     type: reader.requiredText(item, "type"),
     expression: reader.requiredText(item, "expression"),
   }));
-  if (context.length > 0) head.context = context;
+  const corrected = correctedContexts(
+    url,
+    context.map(({ expression }) => expression),
+  );
+  if (corrected !== undefined) {
+    head.context = corrected.map((expression) => ({ type: "element", expression }));
+  } else if (context.length > 0) head.context = context;
   const contextInvariants = reader.texts(definition, "contextInvariant");
   if (contextInvariants.length > 0) head.contextInvariants = contextInvariants;
   return head;
