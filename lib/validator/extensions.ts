@@ -185,7 +185,7 @@ function checkParts(
 /** Where the definition allows the extension to stand (StructureDefinition.context). */
 function checkContext(judge: Judge, run: Run, definition: StructureFacts, depth: number): void {
   const contexts = definition.context ?? [];
-  if (contexts.length > 0 && !MISPLACED_BY_R4.has(definition.url)) {
+  if (contexts.length > 0) {
     const places = placesOf(run, depth - 1);
     // Values of other places stand here.
     if (places.has("ElementDefinition.pattern") || places.has("ElementDefinition.fixed")) return;
@@ -218,20 +218,6 @@ function checkContext(judge: Judge, run: Run, definition: StructureFacts, depth:
     });
   }
 }
-
-/**
- * Extensions that R4 defines for fewer places than its own resources use them in; the HL7 validator too lets them stand
- * anywhere.
- */
-const MISPLACED_BY_R4: ReadonlySet<string> = new Set(
-  [
-    "capabilitystatement-expectation",
-    "capabilitystatement-prohibited",
-    "structuredefinition-normative-version",
-    "structuredefinition-fhir-type",
-    "regex",
-  ].map((name) => `http://hl7.org/fhir/StructureDefinition/${name}`),
-);
 
 const ANYWHERE: ReadonlySet<string> = new Set(["Element", "Any", "*"]);
 const CANONICAL: ReadonlySet<string> = new Set(["CanonicalResource", "MetadataResource"]);

@@ -20,18 +20,11 @@ const LANGUAGE_TAG =
   /^(?:[A-Za-z]{2,3}(?:-[A-Za-z]{3}){0,3}|[A-Za-z]{4}|[A-Za-z]{5,8})(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3})){0,8}(?:-[A-WYZa-wyz0-9](?:-[A-Za-z0-9]{2,8}){1,8}){0,8}(?:-x(?:-[A-Za-z0-9]{1,8}){1,8})?$|^x(?:-[A-Za-z0-9]{1,8}){1,8}$/;
 const MEDIA_TYPE = /^[A-Za-z0-9!#$&^_.+-]+\/[A-Za-z0-9!#$&^_.+*-]+(?:[ \t]*;[ \t]*[^\u0000-\u001f]+)?$/; // oxlint-disable-line no-control-regex
 
-/** FHIR's own formats go by short names too (https://hl7.org/fhir/R4/http.html#mime-type). */
-const SHORT_FORMATS: ReadonlySet<string> = new Set(["json", "xml", "ttl"]);
-
-function isMediaType(code: string): boolean {
-  return SHORT_FORMATS.has(code) || MEDIA_TYPE.test(code);
-}
-
 /** Code systems that are a grammar: their codes are judged by form. */
 const GRAMMARS: ReadonlyMap<string, (code: string) => boolean> = new Map([
   ["urn:ietf:bcp:47", (code: string) => LANGUAGE_TAG.test(code)],
-  ["urn:ietf:bcp:13", isMediaType],
-  ["http://www.rfc-editor.org/bcp/bcp13.txt", isMediaType],
+  ["urn:ietf:bcp:13", (code: string) => MEDIA_TYPE.test(code)],
+  ["http://www.rfc-editor.org/bcp/bcp13.txt", (code: string) => MEDIA_TYPE.test(code)],
   ["http://unitsofmeasure.org", isUcum],
 ]);
 

@@ -193,8 +193,7 @@ export function walkObject(judge: Judge, run: Run, value: JsonObject, shape: Typ
     if (property.tag >= 0) {
       if (key === "id" && !shape.isResource) {
         hasId = true;
-        // The ids of ElementDefinitions name elements, in the snapshot and again in the differential.
-        if (shape.name !== "ElementDefinition") checkElementId(run, item, below);
+        checkElementId(run, item, below);
       }
       if (property.isCompanion)
         walkCompanions(judge, run, item, value[property.counterpart], property, key, below);
