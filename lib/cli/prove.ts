@@ -24,7 +24,7 @@ export function proveCommand(done: Done) {
           requiresArg: true,
           describe: "Only these checks; * stands for anything (repeatable)",
         },
-        concurrency: { type: "number", default: 4, requiresArg: true, describe: "Sandboxes at once" },
+        concurrency: { type: "number", default: 8, requiresArg: true, describe: "Sandboxes at once" },
         verbose: { type: "boolean", default: false, describe: "Print what each check says under its fault" },
         json: { type: "boolean", default: false, describe: "Print the matrix as JSON" },
       }),

@@ -48,8 +48,8 @@ export interface Application {
   readonly access: "patient" | "system";
   readonly authentication: ClientAuthentication;
   readonly algorithm?: "RS384" | "ES384";
-  /** Its codes and access tokens live for seconds. */
-  readonly shortLived?: true;
+  /** What of it ends within seconds. */
+  readonly shortLived?: "codes" | "tokens";
   readonly state: AuthorizationState;
 }
 

@@ -59,10 +59,10 @@ const WITHOUT_VALID_TOKEN: Readonly<
     return { ...request, url: url.href };
   },
   expired: async (context, request) => {
-    const client = registration(context, "short-lived");
+    const client = registration(context, "short-lived-tokens");
     assureOwnLogin(context);
     const token = await explained(context, async () =>
-      granted((await authorizeAnew(context, { client: "short-lived" })).answer),
+      granted((await authorizeAnew(context, { client: "short-lived-tokens" })).answer),
     );
     const { expiresIn } = token;
     if (expiresIn === undefined || expiresIn > LONGEST_WAIT_SECONDS) {

@@ -25,7 +25,7 @@ import { apiRequest } from "./api.ts";
 import { assureThat, refusalFindings, texts } from "./refusals.ts";
 import { assureOwnLogin, registration, wishOf } from "./registrations.ts";
 
-/** Codes of a registration with the role `short-lived` have ended after this. */
+/** Codes of a registration with the role `short-lived-codes` have ended after this. */
 const SHORT_CODE_MS = 2600;
 
 interface Redeemable {

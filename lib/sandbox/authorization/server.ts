@@ -272,12 +272,12 @@ function configuration(
       (source.scopes.has("offline_access") || source.scopes.has("online_access")),
     ttl: {
       AccessToken: (_ctx, _token, client) =>
-        applicationOf(client.clientId)?.shortLived === true
+        applicationOf(client.clientId)?.shortLived === "tokens"
           ? settings.shortTokenLifetime
           : settings.accessTokenLifetime,
       ClientCredentials: settings.accessTokenLifetime,
       AuthorizationCode: (_ctx, _code, client) =>
-        applicationOf(client.clientId)?.shortLived === true
+        applicationOf(client.clientId)?.shortLived === "codes"
           ? settings.shortCodeLifetime
           : settings.authorizationCodeLifetime,
       RefreshToken: settings.refreshTokenLifetime,
@@ -368,7 +368,9 @@ function configuration(
             audience: resource,
             accessTokenFormat: "opaque" as const,
             accessTokenTTL:
-              application?.shortLived === true ? settings.shortTokenLifetime : settings.accessTokenLifetime,
+              application?.shortLived === "tokens"
+                ? settings.shortTokenLifetime
+                : settings.accessTokenLifetime,
           };
         },
       },
