@@ -224,15 +224,31 @@ function isNameUnit(unit: number): boolean {
   return isNameStart(unit) || (unit >= 48 && unit <= 58) || unit === 45 || unit === 46;
 }
 
-/** Comments and CDATA may have an `&` of their own. */
+/** Comments and CDATA may have an `&` of their own. Each text is looked at once: `declaration` only moves forward. */
 function entitiesAreSound(scan: Scan, text: string): boolean {
-  const judged = text.includes("<!") ? text.replace(/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>/g, "") : text;
-  for (let at = judged.indexOf("&"); at >= 0; at = judged.indexOf("&", ENTITY.lastIndex)) {
+  let declaration = text.indexOf("<!");
+  let at = text.indexOf("&");
+  while (at >= 0) {
+    if (declaration >= 0 && declaration < at) {
+      const end = endOfDeclaration(text, declaration);
+      if (end < 0) return false;
+      declaration = text.indexOf("<!", end);
+      if (end > at) at = text.indexOf("&", end);
+      continue;
+    }
     ENTITY.lastIndex = at;
-    if (!ENTITY.test(judged)) {
+    if (!ENTITY.test(text)) {
       note(scan, "entity", "&");
       return false;
     }
+    at = text.indexOf("&", ENTITY.lastIndex);
   }
   return true;
+}
+
+function endOfDeclaration(text: string, from: number): number {
+  const isComment = text.startsWith("<!--", from);
+  if (!isComment && !text.startsWith("<![CDATA[", from)) return from + 2;
+  const close = isComment ? text.indexOf("-->", from + 4) : text.indexOf("]]>", from + 9);
+  return close < 0 ? -1 : close + 3;
 }

@@ -5,7 +5,7 @@ import type { JsonObject } from "./json.ts";
 import type { Run } from "./run.ts";
 
 const RESTFUL =
-  /(?:^|\/)([A-Z][A-Za-z]{1,63})\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?(?:#.*)?$/;
+  /(?:^|\/)([A-Z][A-Za-z]{1,63})\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[A-Za-z0-9.-]{1,64})?(?:#[^#]*)?$/;
 const CONDITIONAL = /^([A-Z][A-Za-z]{1,63})\?/;
 
 /** The resource type that a reference's own form names; undefined where it names none. */

@@ -138,6 +138,29 @@ describe("hostile input", () => {
     expect(all.counts.error).toBeGreaterThanOrEqual(1000);
   });
 
+  it("reads each narrative and reference once, however they repeat themselves", () => {
+    const div = (inner: string) => `<div xmlns="http://www.w3.org/1999/xhtml">${inner}</div>`;
+    const texts = [
+      "<!--",
+      "<!-- &amp;",
+      "<![CDATA[",
+      "&amp;",
+      "&",
+      "<p a='b' ",
+      "<p>",
+      "<a href='&amp;",
+      "   ",
+    ];
+    for (const text of texts) {
+      const resource = { ...patient(), text: { status: "generated", div: div(text.repeat(50_000)) } };
+      expect(usCore().validateResource(resource).counts.fatal).toBe(0);
+    }
+    for (const text of ["/Aa/b#", "Aa/", "#", "a:", "http://", "urn:uuid:", "?"]) {
+      const resource = { ...patient(), managingOrganization: { reference: `${text.repeat(50_000)}\n` } };
+      expect(usCore().validateResource(resource).valid).toBe(false);
+    }
+  });
+
   it("ends in a circle of references", () => {
     const resource = bundle();
     const profile = ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-careteam"];

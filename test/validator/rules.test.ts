@@ -799,7 +799,7 @@ const areas: Record<string, readonly Row[]> = {
       "with lists, tables, entities and comments",
       patient,
       "text.div",
-      '<div xmlns="http://www.w3.org/1999/xhtml" class="a"><!-- c --><table border="1"><tr><td colspan="2">&lt;&#160;</td></tr></table><ul><li>a<br/></li></ul></div>',
+      '<div xmlns="http://www.w3.org/1999/xhtml" class="a"><!-- c & d --><table border="1"><tr><td colspan="2">&lt;&#160;</td></tr></table><ul><li>a<br/></li></ul></div>',
       [],
     ],
   ],
