@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../config/errors.ts";
+import { ConfigurationError } from "../config/configuration-error.ts";
 import { EXIT } from "./exit-codes.ts";
 
 /** What the program is called. */

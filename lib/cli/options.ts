@@ -1,5 +1,7 @@
 import { ConfigurationError, suggest } from "../config/errors.ts";
 
+export { wholeNumber } from "./whole-number.ts";
+
 /** How a command tells what the process ends with. */
 export type Done = (exitCode: number) => void;
 
@@ -33,18 +35,6 @@ export function chosenOf<T extends string>(
       );
     return match;
   });
-}
-
-/**
- * A whole number within bounds.
- *
- * @throws ConfigurationError naming the option
- */
-export function wholeNumber(option: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new ConfigurationError(`--${option}: give a whole number from ${least} to ${most}`);
-  }
-  return value;
 }
 
 /** Options that may be given more than once, and positional arguments of which there may be several. */

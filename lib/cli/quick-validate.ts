@@ -13,6 +13,7 @@ export function readPlainArguments(args: readonly string[]): ValidateArguments |
     parsed = parseArgs({
       args: [...args],
       allowPositionals: true,
+      tokens: true,
       options: {
         ig: { type: "string" },
         profile: { type: "string", multiple: true },
@@ -29,10 +30,13 @@ export function readPlainArguments(args: readonly string[]): ValidateArguments |
   const { values, positionals: paths } = parsed;
   const { ig, profile, json = false, warnings = false, jobs, terminology } = values;
   const maxFindings = values["max-findings"] ?? String(DEFAULT_MAX_FINDINGS);
-  const texts = [ig, terminology, ...(profile ?? [])].filter((text) => text !== undefined);
+  const texts = [ig, terminology, ...paths, ...(profile ?? [])].filter((text) => text !== undefined);
+  const given = parsed.tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []));
+  const once = given.filter((name) => name !== "profile");
   const plain =
     paths.length > 0 &&
-    texts.every((text) => text !== "") &&
+    new Set(once).size === once.length &&
+    texts.every((text) => !/^[\s,]*$/.test(text)) &&
     [jobs ?? "1", maxFindings].every((number) => /^[0-9]{1,9}$/.test(number));
   if (!plain) return undefined;
   return {

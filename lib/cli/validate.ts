@@ -1,10 +1,11 @@
 import { availableParallelism } from "node:os";
 import { once } from "node:events";
 import type { Argv } from "yargs";
-import { ConfigurationError } from "../config/errors.ts";
+import { ConfigurationError } from "../config/configuration-error.ts";
 import { EXIT } from "./exit-codes.ts";
-import { wholeNumber, type Done } from "./options.ts";
+import type { Done } from "./options.ts";
 import { DEFAULT_MAX_FINDINGS } from "./quick-validate.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 /** Stands for a lone `-`, which yargs loses among several positional arguments; no file can be called so. */
 export const STANDARD_INPUT = "\u0000-";
@@ -106,10 +107,13 @@ async function judgeFiles(args: ValidateArguments): Promise<number> {
   const jobs = wholeNumber("jobs", args.jobs ?? availableParallelism(), 1, 256);
   const maxFindings = wholeNumber("max-findings", args.maxFindings, 0, 1_000_000);
   const terminology = args.terminology === undefined ? undefined : { url: serviceUrl(args.terminology) };
-  const { findSources } = await import("../validator/files/sources.ts");
+  // At one time: each waits for the disk.
+  const [{ findSources }, { validateFiles }, { printSummary }] = await Promise.all([
+    import("../validator/files/sources.ts"),
+    import("../validator/files/run.ts"),
+    import("../validator/files/print.ts"),
+  ]);
   const found = await findSources(args.paths.map((path) => (path === STANDARD_INPUT ? "-" : path)));
-  const { validateFiles } = await import("../validator/files/run.ts");
-  const { printSummary } = await import("../validator/files/print.ts");
   const tally = await validateFiles({
     sources: found.sources,
     settings: {

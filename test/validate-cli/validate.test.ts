@@ -289,6 +289,9 @@ describe("validate", () => {
     [["-", "--max-findings", "-1"], "--max-findings"],
     [["-", "--terminology", "ftp://x"], "--terminology"],
     [["-", "--igg", "x"], "igg"],
+    [["-", "--ig", "us-core-6.1.0", "--ig", "us-core-3.1.1"], "--ig"],
+    [["-", "--ig", ""], "--ig"],
+    [["-", "--ig"], "ig"],
   ])("refuses %j in one line, and ends with 2", async (args, saying) => {
     const { code, stdout, stderr } = await piped(args, good);
     expect(stderr).toContain(saying);

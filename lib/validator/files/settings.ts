@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../../config/errors.ts";
+import { ConfigurationError } from "../../config/configuration-error.ts";
 import { loadDefinitions } from "../pack/load.ts";
 import { createValidator } from "../validator.ts";
 import type { Closable, JudgeOptions } from "./judge.ts";

@@ -1,6 +1,6 @@
 import { opendir, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { ConfigurationError } from "../../config/errors.ts";
+import { ConfigurationError } from "../../config/configuration-error.ts";
 
 /** Something to read: one JSON document, one NDJSON stream, or one of which only its beginning tells. */
 export interface Source {
