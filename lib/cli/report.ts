@@ -60,7 +60,10 @@ export function reportCommand(done: Done) {
       );
       const { makeFolder } = await import("../runner/results-folder.ts");
       makeFolder(out, args.out ?? out);
-      const { files } = await buildReports({ resultsDirs, out, formats });
+      const { UnreadableResults } = await import("../report/read.ts");
+      const { files } = await buildReports({ resultsDirs, out, formats }).catch((error: unknown) => {
+        throw error instanceof UnreadableResults ? new ConfigurationError(error.message) : error;
+      });
       if (args.json) printJson(files);
       else for (const { kind, path } of files) process.stdout.write(`${kind}: ${path}\n`);
       done(EXIT.passed);

@@ -12,6 +12,7 @@ import type {
   TenantFile,
 } from "./load.ts";
 import type { Login, LoginEntry } from "./login.ts";
+import { checkPrivateKey } from "./private-key.ts";
 import { resolveSecret, type Secret } from "./secret.ts";
 
 /** How an application is registered at the authorization server, secrets in memory. */
@@ -280,15 +281,15 @@ function registration(
   at: readonly string[] = ["client"],
 ): ClientRegistration {
   const { secret, key, ...rest } = client;
-  return {
+  const resolved = (name: "secret" | "key", reference: string, label: string) =>
+    resolveSecret(reference, label, tenant.folder, env, place(...at, name));
+  const registered: ClientRegistration = {
     ...rest,
-    ...(secret === undefined
-      ? {}
-      : { secret: resolveSecret(secret, "client_secret", tenant.folder, env, place(...at, "secret")) }),
-    ...(key === undefined
-      ? {}
-      : { key: resolveSecret(key, "private_key", tenant.folder, env, place(...at, "key")) }),
+    ...(secret === undefined ? {} : { secret: resolved("secret", secret, "client_secret") }),
+    ...(key === undefined ? {} : { key: resolved("key", key, "private_key") }),
   };
+  if (registered.key !== undefined) checkPrivateKey(registered.key, place(...at, "key"));
+  return registered;
 }
 
 const TIMEOUT_SECONDS = { form: 60, browser: 20, manual: 180, "refresh-token": 60 } as const;

@@ -59,7 +59,7 @@ export interface Recorder {
 /** Opens a recorder on an existing results directory. */
 export function openRecorder(directory: string, mode: EvidenceMode): Recorder {
   const evidence = join(directory, "evidence");
-  mkdirSync(evidence, { recursive: true });
+  mkdirSync(evidence, { recursive: true, mode: 0o700 });
   const results = join(directory, "results.ndjson");
   return {
     exchange(exchange) {

@@ -108,7 +108,8 @@ async function runInto(
   } finally {
     process.off("exit", giveUp);
   }
-  const complete = progress.results.length === planned && options.signal?.aborted !== true;
+  // A signal that comes after the last verdict has nothing left to interrupt.
+  const complete = progress.results.length === planned;
   const description = ended(complete ? "complete" : "interrupted");
   writeRun(out, description);
   return { description, results: progress.results };

@@ -154,6 +154,19 @@ describe("a mistake is one line that names file, line and field", () => {
     expect(mistake(() => targets()).message).toMatch(/client: lacks "secret"/);
   });
 
+  test("a key that is none, without repeating it", () => {
+    tenant(
+      apiLines('        client: { id: app, authentication: private_key_jwt, key: "${env:ACME_KEY}" }\n'),
+    );
+    const { message } = mistake(() => targets("preview", [], { ACME_KEY: "hunter2-not-a-key" }));
+    expect(message).toMatch(/acme\.yaml:7: .*client\.key: is no private key/);
+    expect(message).not.toContain("hunter2");
+    const publicOnly = { kty: "EC", crv: "P-256", x: "a", y: "b" };
+    expect(mistake(() => targets("preview", [], { ACME_KEY: JSON.stringify(publicOnly) })).message).toMatch(
+      /is no private key/,
+    );
+  });
+
   test("malformed YAML, and a key that stands twice", () => {
     tenant("name: Acme\nenvironments: [\n");
     expect(mistake(() => targets()).message).toMatch(/acme\.yaml:\d+: is not valid YAML/);
