@@ -64,8 +64,8 @@ export const codesDiffer: Procedure = async (context) => {
   const shown = second.redirectExchange === undefined ? {} : { exchange: second.redirectExchange };
   if (a === b)
     return [{ code: "code.repeated", expected: "another code each time", actual: "the same", ...shown }];
-  // 128 bits need 22 characters of base64url.
-  return a.length >= 22
+  // A character of a code carries log2(94) bits at the most.
+  return a.length * Math.log2(94) >= 128
     ? []
     : [
         {

@@ -1,5 +1,5 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { Blocked } from "../../lib/checks/context.ts";
+import { Blocked, NotApplicable } from "../../lib/checks/context.ts";
 import { sharedFlow } from "../../lib/checks/token-facts.ts";
 import { isObject } from "../../lib/checks/select.ts";
 import { authorizationServer, clockSkew } from "../../lib/checks/tokens.ts";
@@ -12,7 +12,10 @@ export const scopesWithin: Procedure = async (context, parameters) => {
   const launch = parameters["launch"] === "ehr" ? ({ launch: "ehr" } as const) : {};
   const { answer, scopes } = await context.fact(sharedFlow(launch));
   if (answer.kind === "refused") throw new Blocked("no token was issued", "auth-flows.standalone-granted");
-  const more = beyond(answer.scopes ?? [], scopes);
+  // Scopes may be told in other words, and identity scopes come along; access to data may not.
+  const more = beyond(answer.scopes ?? [], scopes).filter((scope) =>
+    /^((patient|user|system)\/|(offline|online)_access$)/.test(scope),
+  );
   return more.length === 0
     ? []
     : [
@@ -30,6 +33,7 @@ export const styleServed: Procedure = async (context) => {
   registration(context);
   const { answer } = await context.fact(sharedFlow());
   const url = answer.kind === "granted" ? answer.json["smart_style_url"] : undefined;
+  if (url === undefined) throw new NotApplicable("the token response names no style");
   if (typeof url !== "string" || !URL.canParse(url)) {
     throw new Blocked("the token response has no usable smart_style_url", "auth-flows.standalone-style-url");
   }
@@ -48,6 +52,22 @@ export const styleServed: Procedure = async (context) => {
     // Said below.
   }
   return [{ code: "json.syntax", expected: "a JSON object", actual: "something else", exchange }];
+};
+
+/** A launch for a patient names the patient. */
+export const patientNamed: Procedure = async (context) => {
+  registration(context);
+  const { answer, scopes } = await context.fact(sharedFlow());
+  if (!scopes.includes("launch/patient")) {
+    throw new NotApplicable("the registration does not ask for launch/patient");
+  }
+  if (answer.kind === "refused") throw new Blocked("no token was issued", "auth-flows.standalone-granted");
+  const { patient } = answer.json;
+  const found = { expected: "patient, the id of a Patient", location: "/patient", exchange: answer.exchange };
+  if (patient === undefined) return [{ code: "json.missing", actual: "nothing", ...found }];
+  return typeof patient === "string" && /^[A-Za-z0-9.-]{1,64}$/.test(patient)
+    ? []
+    : [{ code: "json.pattern", actual: "something else", ...found }];
 };
 
 /** The clocks of harness and server agree: what else is said about times rests on it. */

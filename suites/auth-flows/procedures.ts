@@ -19,7 +19,7 @@ import {
   tokenWorks,
 } from "./exchange.ts";
 import { idTokenHolds, idTokenIssued, userResolves } from "./identity.ts";
-import { clocksAgree, scopesWithin, styleServed } from "./launch.ts";
+import { clocksAgree, patientNamed, scopesWithin, styleServed } from "./launch.ts";
 import {
   bogusRefreshToken,
   refreshedTokenWorks,
@@ -63,6 +63,7 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   idTokenIssued,
   introspectionAgrees,
   introspectionProtected,
+  patientNamed,
   redirectCarries,
   refreshedTokenWorks,
   refreshKeepsPatient,

@@ -54,7 +54,11 @@ export const refreshTokenIssued: Procedure = async (context, parameters) => {
   );
   const wanted = parameters["scope"];
   const scopes = typeof wanted === "string" ? [...base, wanted] : base;
-  const { answer } = await context.fact(sharedFlow({ scopes }));
+  const isEhr = parameters["launch"] === "ehr";
+  if (isEhr && context.target.ehrLaunch === undefined) {
+    throw new NotApplicable("the configuration names nothing that acts as the EHR (ehrLaunch.start)");
+  }
+  const { answer } = await context.fact(sharedFlow({ scopes, ...(isEhr ? { launch: "ehr" } : {}) }));
   if (answer.kind === "refused") {
     throw new Blocked(
       `no token was issued: ${answer.error ?? answer.problem ?? ""}`,
