@@ -58,6 +58,7 @@ export interface ClientEntry {
   readonly key?: string;
   readonly algorithm?: "RS384" | "ES384";
   readonly keyId?: string;
+  readonly jwksUrl?: string;
   readonly redirectUri?: string;
   readonly scopes?: readonly string[];
 }

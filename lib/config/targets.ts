@@ -23,6 +23,8 @@ export interface ClientRegistration {
   readonly key?: Secret;
   readonly algorithm?: "RS384" | "ES384";
   readonly keyId?: string;
+  /** Where the public keys are published, when they are registered by URL. */
+  readonly jwksUrl?: string;
   readonly redirectUri?: string;
   readonly scopes?: readonly string[];
 }

@@ -24,7 +24,12 @@ export function assertionContent(
   now = Math.floor(Date.now() / 1000),
 ): AssertionContent {
   return {
-    header: { alg: key.algorithm, kid: key.keyId, typ: "JWT" },
+    header: {
+      alg: key.algorithm,
+      kid: key.keyId,
+      typ: "JWT",
+      ...(key.jwksUrl === undefined ? {} : { jku: key.jwksUrl }),
+    },
     claims: {
       iss: clientId,
       sub: clientId,

@@ -9,6 +9,8 @@ export type AssertionAlgorithm = "RS384" | "ES384";
 export interface SigningKey {
   readonly algorithm: AssertionAlgorithm;
   readonly keyId: string;
+  /** Where its public part is published; goes into the header of assertions. */
+  readonly jwksUrl?: string;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
 }
@@ -28,7 +30,13 @@ export async function readSigningKey(client: ClientRegistration): Promise<Signin
   const publicKey = createPublicKey(privateKey);
   const algorithm = algorithmOf(privateKey, client.algorithm);
   const thumbprint = () => calculateJwkThumbprint(publicKey.export({ format: "jwk" }), "sha256");
-  return { algorithm, keyId: client.keyId ?? keyId ?? (await thumbprint()), privateKey, publicKey };
+  return {
+    algorithm,
+    keyId: client.keyId ?? keyId ?? (await thumbprint()),
+    ...(client.jwksUrl === undefined ? {} : { jwksUrl: client.jwksUrl }),
+    privateKey,
+    publicKey,
+  };
 }
 
 function readJwk(text: string, wanted: string | undefined) {

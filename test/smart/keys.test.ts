@@ -68,6 +68,17 @@ describe("a registration's private key", () => {
     expect((error as Error).message).not.toContain(text.slice(30, 60) || text);
   });
 
+  test("that is registered by URL has that URL in the header of its assertions", async () => {
+    const pem = ec.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const jwksUrl = "https://app.example.org/jwks.json";
+    const key = await readSigningKey(client(pem, { jwksUrl }));
+    expect(assertionContent(key, "service", "https://server.example.org/token").header.jku).toBe(jwksUrl);
+    const registered = await readSigningKey(client(pem));
+    expect(
+      assertionContent(registered, "service", "https://server.example.org/token").header,
+    ).not.toHaveProperty("jku");
+  });
+
   test("is refused when the configured algorithm is another", async () => {
     const pem = rsa.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     await expect(readSigningKey(client(pem, { algorithm: "ES384" }))).rejects.toThrow(/does not fit ES384/);
