@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { CapabilityStatement, CapabilityStatementRestResource } from "fhir/r4.js";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -29,7 +30,7 @@ interface CapabilityRow {
 type Json = Readonly<Record<string, unknown>>;
 
 /** What US Core's own statement says with SHALL, and nothing else. */
-function requiredResources(): readonly Json[] {
+function requiredResources(): CapabilityStatementRestResource[] {
   const file = new URL("../../profiles/us-core-6.1.0/capability.json", import.meta.url);
   const { resources } = JSON.parse(readFileSync(file, "utf8")) as { resources: readonly CapabilityRow[] };
   const shall = <T extends { readonly conformance: string }>(rows: readonly T[]) =>
@@ -55,7 +56,8 @@ function requiredResources(): readonly Json[] {
   });
 }
 
-function capabilityStatement(): Json {
+/** Typed, so that the compiler holds it to R4. */
+function capabilityStatement(): CapabilityStatement {
   return {
     resourceType: "CapabilityStatement",
     status: "active",
@@ -203,7 +205,7 @@ export interface OtherServer {
 /** Starts the servers on 127.0.0.1. */
 export async function startOtherServer(): Promise<OtherServer> {
   const keys = keySet();
-  const statement = capabilityStatement();
+  const statement: Json = { ...capabilityStatement() };
   const server = createServer((request, response) => answer(request, response, keys, statement));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = originOf(server);
