@@ -50,7 +50,7 @@ function requiredResources(): CapabilityStatementRestResource[] {
       operation: shall(row.operations).map(({ name, definition }) => ({ name, definition })),
     };
     return {
-      type: row.type,
+      type: row.type as CapabilityStatementRestResource["type"],
       ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
     };
   });
