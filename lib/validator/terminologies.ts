@@ -1,4 +1,5 @@
 /** Which codes are in which value set, as far as that can be told without a terminology service. */
+import { mayBeCode } from "./code-forms.ts";
 import { isObject, withoutVersion } from "./json.ts";
 import type { DefinitionSource } from "./pack/format.ts";
 import { isUcum } from "./ucum.ts";
@@ -51,14 +52,15 @@ function systemTest(definitions: DefinitionSource, system: string): (code: strin
   const grammar = GRAMMARS.get(system);
   if (grammar !== undefined) return (code) => (grammar(code) ? "in" : "out");
   const facts = definitions.codeSystem(system);
-  if (facts === undefined) return () => "unknown";
-  const otherwise: Membership = facts.content === "complete" ? "out" : "unknown";
+  const byForm = (code: string): Membership => (mayBeCode(system, code) ? "unknown" : "out");
+  if (facts === undefined) return byForm;
+  const otherwise = facts.content === "complete" ? (): Membership => "out" : byForm;
   if (facts.caseSensitive) {
     const codes = new Set(facts.codes);
-    return (code) => (codes.has(code) ? "in" : otherwise);
+    return (code) => (codes.has(code) ? "in" : otherwise(code));
   }
   const codes = new Set(facts.codes.map((code) => code.toLowerCase()));
-  return (code) => (codes.has(code.toLowerCase()) ? "in" : otherwise);
+  return (code) => (codes.has(code.toLowerCase()) ? "in" : otherwise(code));
 }
 
 const DEFINED_TYPES = "http://hl7.org/fhir/ValueSet/defined-types";

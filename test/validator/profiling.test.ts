@@ -467,7 +467,7 @@ describe("bindings", () => {
     ]);
     const validator = createValidator(definitionsWith([structure], sets));
     const coded = (of: string) =>
-      validator.validateResource(observation({ method: { coding: [{ system: of, code: "123" }] } }), {
+      validator.validateResource(observation({ method: { coding: [{ system: of, code: "44054006" }] } }), {
         profiles: [structure.url],
       });
     const open = coded("http://snomed.info/sct");
@@ -477,13 +477,13 @@ describe("bindings", () => {
         valueSet: `${HOME}open`,
         strength: "required",
         system: "http://snomed.info/sct",
-        code: "123",
+        code: "44054006",
         expression: "Observation.method",
       },
     ]);
     expect(open.notVerifiedCount).toBe(1);
     // A code of a system that the value set does not draw on is certainly not of it.
-    expect(coded("http://loinc.org").counts.error).toBe(1);
+    expect(coded("http://www.ama-assn.org/go/cpt").counts.error).toBe(1);
   });
 });
 

@@ -285,3 +285,27 @@ describe("Bundles", () => {
     ).toEqual(["reference-not-bundled @ Bundle.entry[0].resource.subject"]);
   });
 });
+
+describe("codes of systems that are not at hand", () => {
+  const observation = (system: string, code: string): JsonRecord => ({
+    resourceType: "Observation",
+    text: text("A."),
+    status: "final",
+    code: { coding: [{ system, code }] },
+  });
+  const wrong = ["code-unknown @ Observation.code.coding[0]"];
+  it.each([
+    ["http://loinc.org", "2339-0", "2339-1"],
+    ["http://loinc.org", "4548-4", "A1C"],
+    ["http://loinc.org", "LP29684-5", "LP-5"],
+    ["http://snomed.info/sct", "44054006", "44054007"],
+    ["http://snomed.info/sct", "266919005", "smoker"],
+    ["http://snomed.info/sct", "77386006", "77368006"],
+    ["http://snomed.info/sct", "83152002:405815000=122456005", "12"],
+    ["http://www.nlm.nih.gov/research/umls/rxnorm", "582620", "aspirin"],
+    ["http://hl7.org/fhir/sid/cvx", "158", "flu"],
+  ])("of %s: %s may be one, %s cannot", (system, right, invented) => {
+    expect(errorsOf(observation(system, right))).toEqual([]);
+    expect(errorsOf(observation(system, invented))).toEqual(wrong);
+  });
+});
