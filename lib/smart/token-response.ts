@@ -38,6 +38,16 @@ export function readTokenResponse(response: HttpResponse): TokenAnswer {
   }
   const text = (name: string) => (typeof json[name] === "string" ? json[name] : undefined);
   const accessToken = text("access_token");
+  if (accessToken !== undefined && !/^[\x20-\x7E]*$/.test(accessToken)) {
+    // RFC 6749 appendix A.12; no header could carry it.
+    return {
+      kind: "refused",
+      status,
+      exchange,
+      json,
+      problem: "an access token with characters it may not have",
+    };
+  }
   if (status >= 200 && status < 300 && accessToken !== undefined && accessToken !== "") {
     const refreshToken = text("refresh_token");
     const idToken = text("id_token");
