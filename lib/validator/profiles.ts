@@ -1,5 +1,5 @@
 /** Which profiles a resource is judged by. */
-import { isObject, listAt } from "./json.ts";
+import { isObject, listAt, stringAt, withoutVersion } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import type { DefinitionSource, StructureFacts } from "./pack/format.ts";
 import { treeOf } from "./trees.ts";
@@ -86,6 +86,11 @@ function candidate(definitions: DefinitionSource, shapes: Shapes, structure: Str
       conditions.push(own);
       byCode ||= child.name === "code";
     }
+    if (child.name === "code") {
+      const codes = [...codingConditions(child), ...namingConditions(definitions, child)];
+      conditions.push(...codes);
+      byCode ||= codes.length > 0;
+    }
     for (const slice of child.slices) {
       if (slice.facts.min === 0) continue;
       const test = compileSlice(definitions, shapes, child, slice, element);
@@ -93,6 +98,50 @@ function candidate(definitions: DefinitionSource, shapes: Shapes, structure: Str
     }
   }
   return { structure, byCode, conditions };
+}
+
+/** A coding that the code has to have tells what it is about: either one of pulse oximetry's, say. */
+function codingConditions(code: ElementNode): readonly Condition[] {
+  const tests: ReturnType<typeof patternTest>[] = [];
+  for (const coding of code.children) {
+    if (coding.name !== "coding") continue;
+    for (const { facts, children } of coding.slices) {
+      if (facts.min === 0) continue;
+      const whole = facts.pattern ?? facts.fixed;
+      const parts = children.flatMap((part) => {
+        const wanted = part.facts.fixed ?? part.facts.pattern;
+        return wanted === undefined ? [] : [[part.name, wanted.value] as const];
+      });
+      const wanted = whole?.value ?? (parts.length === 0 ? undefined : Object.fromEntries(parts));
+      if (wanted !== undefined) tests.push(patternTest(wanted));
+    }
+  }
+  if (tests.length === 0) return [];
+  return [
+    (resource) =>
+      listAt(resource["code"], "coding").some((value) => tests.some((test) => test(value) === undefined)),
+  ];
+}
+
+/** So few codes name what a profile is about; longer lists say what its users may record. */
+const FEW_CODES = 5;
+
+function namingConditions(definitions: DefinitionSource, { facts }: ElementNode): readonly Condition[] {
+  const valueSet = facts.binding?.valueSet;
+  const members = valueSet === undefined ? undefined : definitions.valueSet(withoutVersion(valueSet));
+  if (members === undefined || (members.unverifiable ?? []).length > 0) return [];
+  const lists = Object.entries(members.include);
+  const count = lists.reduce((sum, [, codes]) => sum + (codes === "*" ? Infinity : codes.length), 0);
+  if (count === 0 || count > FEW_CODES) return [];
+  return [
+    (resource) =>
+      listAt(resource["code"], "coding").some((coding) =>
+        lists.some(
+          ([system, codes]) =>
+            stringAt(coding, "system") === system && codes.includes(stringAt(coding, "code") ?? ""),
+        ),
+      ),
+  ];
 }
 
 function valueCondition({ name, facts }: ElementNode): Condition | undefined {

@@ -1,6 +1,6 @@
 /** Verdicts that the HL7 validator gives although no element, binding or invariant states them, each with its twin. */
 import { describe, expect, it } from "vitest";
-import { bundle, changed, errorsOf, patient, warningsOf } from "./resources.ts";
+import { bundle, changed, errorsOf, patient, usCore, usCoreProfile, warningsOf } from "./resources.ts";
 import type { Json, JsonRecord } from "./resources.ts";
 
 const CORE = "http://hl7.org/fhir/StructureDefinition/";
@@ -307,5 +307,36 @@ describe("codes of systems that are not at hand", () => {
   ])("of %s: %s may be one, %s cannot", (system, right, invented) => {
     expect(errorsOf(observation(system, right))).toEqual([]);
     expect(errorsOf(observation(system, invented))).toEqual(wrong);
+  });
+});
+
+describe("the guide's profile for an Observation that claims none", () => {
+  const chosen = (category: string, code: string): readonly string[] =>
+    usCore().validateResource(
+      {
+        resourceType: "Observation",
+        status: "final",
+        category: [
+          {
+            coding: [
+              { system: "http://terminology.hl7.org/CodeSystem/observation-category", code: category },
+            ],
+          },
+        ],
+        code: { coding: [{ system: "http://loinc.org", code }] },
+      },
+      { guideProfiles: true },
+    ).assumedProfiles;
+  it.each([
+    ["vital-signs", "2708-6", "us-core-pulse-oximetry"],
+    ["vital-signs", "59408-5", "us-core-pulse-oximetry"],
+    ["vital-signs", "8478-0", "us-core-vital-signs"],
+    ["vital-signs", "8867-4", "us-core-heart-rate"],
+    ["social-history", "72166-2", "us-core-smokingstatus"],
+  ])("of %s with %s is %s", (category, code, name) => {
+    expect(chosen(category, code)).toEqual([usCoreProfile(name)]);
+  });
+  it("is not that of smoking for any other social history", () => {
+    expect(chosen("social-history", "88122-7")).not.toContain(usCoreProfile("us-core-smokingstatus"));
   });
 });
