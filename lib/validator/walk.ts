@@ -329,6 +329,22 @@ function reportNoArray(run: Run, found: unknown, key: string, depth: number): vo
   );
 }
 
+function reportNoObject(run: Run, found: unknown, key: string, depth: number): void {
+  if (Array.isArray(found)) run.keysIncomplete = true;
+  report(
+    run,
+    depth,
+    found === null
+      ? { severity: "error", code: "invalid", rule: "json-null" }
+      : {
+          severity: "error",
+          code: "structure",
+          rule: "json-expected-object",
+          details: { key, found: kindOf(found) },
+        },
+  );
+}
+
 function checkMaximum(run: Run, element: ElementShape, count: number, depth: number): void {
   if (count <= element.max) return;
   report(run, depth, {
@@ -348,19 +364,7 @@ function walkItem(
   depth: number,
 ): void {
   if (!isObject(item)) {
-    if (Array.isArray(item)) run.keysIncomplete = true;
-    report(
-      run,
-      depth,
-      item === null
-        ? { severity: "error", code: "invalid", rule: "json-null" }
-        : {
-            severity: "error",
-            code: "structure",
-            rule: "json-expected-object",
-            details: { key, found: kindOf(item) },
-          },
-    );
+    reportNoObject(run, item, key, depth);
     return;
   }
   const { element, option } = property;
@@ -594,19 +598,7 @@ function walkCompanion(
   depth: number,
 ): void {
   if (!isObject(companion)) {
-    if (Array.isArray(companion)) run.keysIncomplete = true;
-    report(
-      run,
-      depth,
-      companion === null
-        ? { severity: "error", code: "invalid", rule: "json-null" }
-        : {
-            severity: "error",
-            code: "structure",
-            rule: "json-expected-object",
-            details: { key, found: kindOf(companion) },
-          },
-    );
+    reportNoObject(run, companion, key, depth);
     return;
   }
   const shape = judge.elementShape;
