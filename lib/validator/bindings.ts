@@ -146,11 +146,12 @@ function refuse(
     });
     return;
   }
-  // A preferred binding asks for no code at all; if there is one, the largest value set bounds it.
+  // The largest value set makes an extensible binding a required one. A preferred binding asks for no code at all: a
+  // code beyond its largest value set is worth a warning, as no HL7 validator refuses it.
   const isBounded = strength === "extensible" || codes !== NO_CODE;
   if (maximum !== undefined && isBounded && askMaximum(maximum) === "out") {
     report(run, depth, {
-      severity: "error",
+      severity: strength === "extensible" ? "error" : "warning",
       code: "code-invalid",
       rule: "binding-maximum",
       details: { valueSet: maximum.valueSet, codes },

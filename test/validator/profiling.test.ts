@@ -400,7 +400,12 @@ describe("bindings", () => {
     { url: `${HOME}max`, include: { [system]: ["a", "b", "c"] } },
     { url: `${HOME}open`, include: {}, unverifiable: ["http://snomed.info/sct"] },
   ];
-  const bound = (id: string, strength: "required" | "extensible", valueSet: string, maxValueSet?: string) =>
+  const bound = (
+    id: string,
+    strength: "required" | "extensible" | "preferred",
+    valueSet: string,
+    maxValueSet?: string,
+  ) =>
     judged(
       [
         profile("bound", "Observation", [
@@ -441,6 +446,10 @@ describe("bindings", () => {
     const errors = bound("Observation.method", "extensible", "vs", "max");
     expect(errors(method("c"))).toEqual([]);
     expect(errors(method("x"))).toEqual(["binding-maximum @ Observation.method"]);
+  });
+
+  it("preferred: never an error", () => {
+    expect(bound("Observation.method", "preferred", "vs", "max")(method("x"))).toEqual([]);
   });
 
   it("of Quantity, Coding, string and uri", () => {

@@ -433,10 +433,7 @@ const areas: Record<string, readonly Row[]> = {
       patient,
       "communication.0.language",
       coding("urn:ietf:bcp:47", "english-language-tag"),
-      [
-        "code-unknown @ Patient.communication[0].language.coding[0]",
-        "binding-maximum @ Patient.communication[0].language",
-      ],
+      ["code-unknown @ Patient.communication[0].language.coding[0]"],
     ],
     [
       "a relative system",
