@@ -12,7 +12,9 @@ export function preview(value: unknown): string {
 export function formatFinding(finding: Finding): string {
   const { location = "", expected } = finding;
   const place = location === "" || expected.includes(location) ? "" : ` (at ${location})`;
-  return `Expected ${expected}; saw ${finding.actual}${place}.`;
+  // A failure's message is a sentence of its own.
+  const actual = finding.actual.replace(/\.$/, "");
+  return `Expected ${expected}; saw ${actual}${place}.`;
 }
 
 /** The one sentence of a verdict. */

@@ -96,4 +96,9 @@ describe("an expectation holds, or says by its code why not", () => {
     );
     expect(plain && formatFinding(plain)).toBe('Expected PKCE without hashing; saw ["S256"] (at /methods).');
   });
+
+  test("ends its sentence once, also where what was seen is a sentence", () => {
+    const finding = { code: "http.dns", expected: "a response", actual: "The host name cannot be resolved." };
+    expect(formatFinding(finding)).toBe("Expected a response; saw The host name cannot be resolved.");
+  });
 });
