@@ -64,6 +64,8 @@ function startRun(
      const vitest = await startVitest("test", [], {
        root: ${JSON.stringify(project)}, config: false, watch: false, include: ["entry.test.mjs"], cache: false,
        maxWorkers: 1, maxConcurrency: 20, testTimeout: 0, reporters: [reporter],
+       // A thread ends with its process, also when that is killed; a forked worker would stay.
+       pool: "threads",
      });
      await vitest.close();
      process.exit(0);`,
