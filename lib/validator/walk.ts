@@ -315,33 +315,27 @@ function walkItems(
 }
 
 function reportNoArray(run: Run, found: unknown, key: string, depth: number): void {
-  report(
-    run,
-    depth,
-    found === null
-      ? { severity: "error", code: "invalid", rule: "json-null" }
-      : {
-          severity: "error",
-          code: "structure",
-          rule: "json-expected-array",
-          details: { key, found: kindOf(found) },
-        },
-  );
+  reportWrongKind(run, found, "json-expected-array", key, depth);
 }
 
 function reportNoObject(run: Run, found: unknown, key: string, depth: number): void {
   if (Array.isArray(found)) run.keysIncomplete = true;
+  reportWrongKind(run, found, "json-expected-object", key, depth);
+}
+
+function reportWrongKind(
+  run: Run,
+  found: unknown,
+  rule: "json-expected-array" | "json-expected-object",
+  key: string,
+  depth: number,
+): void {
   report(
     run,
     depth,
     found === null
       ? { severity: "error", code: "invalid", rule: "json-null" }
-      : {
-          severity: "error",
-          code: "structure",
-          rule: "json-expected-object",
-          details: { key, found: kindOf(found) },
-        },
+      : { severity: "error", code: "structure", rule, details: { key, found: kindOf(found) } },
   );
 }
 
