@@ -64,11 +64,14 @@ async function verdictOf(
         ? { status: "blocked", reason: error.message }
         : { status: "blocked", reason: error.message, by: error.by };
     }
-    return {
-      status: "error",
-      reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-    };
+    return { status: "error", reason: reasonOf(error) };
   }
+}
+
+/** What went wrong in the harness. A parser's own words are left out: they repeat what it read, and that may be about a patient. */
+function reasonOf(error: unknown): string {
+  if (error instanceof SyntaxError) return "SyntaxError: something that was received could not be parsed";
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
 async function findingsOf(

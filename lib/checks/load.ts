@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigurationError, suggest } from "../config/errors.ts";
+import { ConfigurationError } from "../config/errors.ts";
 import { ownPackage } from "../config/package.ts";
 import { compileSchema, readYaml, type YamlFile } from "../config/yaml.ts";
 import type {
@@ -174,7 +174,7 @@ function readRows(from: string, place: ReturnType<Place>): unknown {
     try {
       documents.set(from, JSON.parse(readFileSync(join(ownPackage().root, from), "utf8")));
     } catch {
-      throw new ConfigurationError(`${from} cannot be read as JSON.${suggest(from, [])}`, place);
+      throw new ConfigurationError(`${from} cannot be read as JSON`, place);
     }
   }
   return documents.get(from);
