@@ -1,11 +1,19 @@
 import { notApplicableReason } from "./applies.ts";
-import { Blocked, NotApplicable, RequestFailed, type CheckContext, type TargetSession } from "./context.ts";
+import {
+  Blocked,
+  NoData,
+  NotApplicable,
+  RequestFailed,
+  type CheckContext,
+  type TargetSession,
+} from "./context.ts";
 import type { CheckDefinition, Condition, RequestSpecification } from "./definition.ts";
 import { evaluate, type FactDocument, type Subject } from "./expectations.ts";
 import { isObject } from "./select.ts";
 import { documentFacts } from "./token-facts.ts";
 import { subjectOf } from "./subject.ts";
 import { substitute } from "./substitute.ts";
+import type { ResultTable } from "./results.ts";
 import { judge, type Finding, type Verdict } from "./verdict.ts";
 
 /**
@@ -24,6 +32,7 @@ export interface Answer {
   readonly verdict: Verdict;
   /** Ids of the exchanges behind it, in order. */
   readonly exchanges: readonly string[];
+  readonly tables: readonly ResultTable[];
   readonly startedAt: Date;
   readonly durationMs: number;
 }
@@ -40,8 +49,9 @@ export async function answerCheck(
   const startedAt = new Date();
   const started = performance.now();
   const exchanges: string[] = [];
-  const verdict = await verdictOf(check, session, session.context(exchanges), procedures);
-  return { verdict, exchanges, startedAt, durationMs: Math.round(performance.now() - started) };
+  const tables: ResultTable[] = [];
+  const verdict = await verdictOf(check, session, session.context(exchanges, tables), procedures);
+  return { verdict, exchanges, tables, startedAt, durationMs: Math.round(performance.now() - started) };
 }
 
 async function verdictOf(
@@ -56,6 +66,7 @@ async function verdictOf(
     return judge(check.level, await findingsOf(check, context, procedures));
   } catch (error) {
     if (error instanceof NotApplicable) return { status: "not-applicable", reason: error.message };
+    if (error instanceof NoData) return { status: "no-data", reason: error.message, wanted: error.wanted };
     if (error instanceof RequestFailed) return judge(check.level, [error.finding()]);
     if (error instanceof Blocked) {
       // The check that explains a missing fact is the one place where the cause is a finding of its own.

@@ -1,11 +1,31 @@
 import type { Target } from "../config/targets.ts";
-import type { HttpClient, HttpRequest, HttpResponse, HttpFailure } from "../http/types.ts";
+import type {
+  HttpClient,
+  HttpFailure,
+  HttpRequest,
+  HttpResponse,
+  HttpStreamResponse,
+} from "../http/types.ts";
+import { NOTHING_KEPT, type KeptState } from "./kept.ts";
+import type { ResultTable } from "./results.ts";
 import type { Variables } from "./substitute.ts";
 import type { Finding } from "./verdict.ts";
 
 /** Ends a check with *not applicable*. */
 export class NotApplicable extends Error {
   override readonly name = "NotApplicable";
+}
+
+/** Ends a check with *no data*: the tenant offers what is asked about, but holds nothing to ask it with. */
+export class NoData extends Error {
+  override readonly name = "NoData";
+  /** The test data that would make the check possible, as one plain phrase for the shopping list. */
+  readonly wanted: string;
+
+  constructor(reason: string, wanted: string) {
+    super(reason);
+    this.wanted = wanted;
+  }
 }
 
 /** Ends a check with *blocked*: something it needs could not be had. */
@@ -64,6 +84,10 @@ export interface Surroundings {
   readonly screenshots?: string;
   /** Makes a secret known, so that no output can carry it. */
   keepSecret(secret: string, label: string): void;
+  /** The text of a value of patients' data: masked unless the tenant's evidence may hold health data. */
+  health(value: unknown): string;
+  /** What outlives the process for an API, in the results folder. Absent: nothing does. */
+  kept?(api: string): KeptState;
 }
 
 /** Nobody there, nothing kept. */
@@ -71,6 +95,7 @@ const ALONE: Surroundings = {
   attended: false,
   announce: () => undefined,
   keepSecret: () => undefined,
+  health: () => "masked",
 };
 
 /** What a check, or a fact, has in hand while it works. Everything it sends becomes its evidence. */
@@ -88,6 +113,21 @@ export interface CheckContext {
    */
   send(request: HttpRequest): Promise<HttpResponse>;
   /**
+   * Sends a request and gives the response's body in pieces; the exchange is recorded when the body has ended.
+   *
+   * @throws RequestFailed when there was no response; the body throws HttpBodyError when it breaks a bound
+   */
+  stream(request: HttpRequest): Promise<HttpStreamResponse>;
+  /**
+   * The text of a value of patients' data (name, id, date, code, reference), for a finding or a table: masked unless
+   * the tenant's evidence may hold health data. The same value has the same text throughout a run.
+   */
+  health(value: unknown): string;
+  /** Shows a table beside the verdict. Cells hold no secrets, and no health data but by `health`. */
+  table(table: ResultTable): void;
+  /** State of the target that outlives the process. No secrets. */
+  readonly kept: KeptState;
+  /**
    * A fact of the target.
    *
    * @throws Blocked when it cannot be had
@@ -100,8 +140,8 @@ export interface CheckContext {
 /** A target under test with what is already known about it. */
 export interface TargetSession {
   readonly target: Target;
-  /** A context that gathers the exchanges of one check in `exchanges`. */
-  context(exchanges: string[]): CheckContext;
+  /** A context that gathers the exchanges of one check in `exchanges`, and its tables in `tables`. */
+  context(exchanges: string[], tables?: ResultTable[]): CheckContext;
   /** Ends what facts have started, such as a browser. */
   close(): Promise<void>;
 }
@@ -126,6 +166,7 @@ export function openSession(
   >();
   const variables = variablesOf(target);
   const ends: (() => Promise<void>)[] = [];
+  const kept = surroundings.kept?.(target.api) ?? NOTHING_KEPT;
 
   const pull = async <T>(fact: Fact<T>, exchanges: string[]): Promise<T> => {
     let pending = known.get(fact.name);
@@ -152,8 +193,11 @@ export function openSession(
     }
   };
 
-  const context = (exchanges: string[]): CheckContext => ({
+  const context = (exchanges: string[], tables: ResultTable[] = []): CheckContext => ({
     target,
+    kept,
+    health: (value) => surroundings.health(value),
+    table: (table) => void tables.push(table),
     variables,
     certificateAuthority,
     surroundings,
@@ -161,6 +205,12 @@ export function openSession(
     fact: (fact) => pull(fact, exchanges),
     async send(request) {
       const outcome = await http.send(request);
+      addAll(exchanges, outcome.exchanges);
+      if (outcome.kind === "failure") throw new RequestFailed(outcome.failure, outcome.exchange);
+      return outcome;
+    },
+    async stream(request) {
+      const outcome = await http.stream(request);
       addAll(exchanges, outcome.exchanges);
       if (outcome.kind === "failure") throw new RequestFailed(outcome.failure, outcome.exchange);
       return outcome;

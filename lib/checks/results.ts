@@ -42,15 +42,41 @@ export interface CheckResult {
   readonly summary: string;
   /** What to do about it; absent where there is nothing to do. */
   readonly remedy?: string;
-  /** Why a check is blocked, not applicable or in error. */
+  /** Why a check is blocked, not applicable, without data or in error. */
   readonly reason?: string;
+  /** With `no-data`: the test data that would make the check possible, as one plain phrase. */
+  readonly wanted?: string;
   /** The check that explains why this one is blocked. */
   readonly blockedBy?: string;
   readonly startedAt: string;
   readonly durationMs: number;
   /** Ids of the exchanges behind the verdict, in order. */
   readonly exchanges: readonly string[];
+  /** What is best read as a table; holds no secrets and no health data. */
+  readonly tables?: readonly ResultTable[];
 }
+
+/** A table beside a verdict, such as the enforcement matrix. */
+export interface ResultTable {
+  /** Tells the tables of one result apart. */
+  readonly id: string;
+  readonly title: string;
+  readonly columns: readonly string[];
+  /** As many cells as there are columns. The first cell names the row. */
+  readonly rows: readonly (readonly ResultCell[])[];
+  /** How to read it, in one or two sentences. */
+  readonly note?: string;
+}
+
+export type ResultCell =
+  | string
+  | {
+      readonly text: string;
+      /** `bad` is what has to be looked at first; `muted` what does not matter here. */
+      readonly state: "good" | "bad" | "warning" | "muted";
+      /** The exchange that shows it. */
+      readonly exchange?: string;
+    };
 
 export interface RunTarget {
   readonly api: string;

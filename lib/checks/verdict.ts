@@ -29,6 +29,8 @@ export type Verdict =
   | { readonly status: "blocked"; readonly reason: string; readonly by?: string }
   /** The tenant does not offer what the check asks about. */
   | { readonly status: "not-applicable"; readonly reason: string }
+  /** It is offered, but there is no data to ask about; `wanted` says which test data would change that. */
+  | { readonly status: "no-data"; readonly reason: string; readonly wanted: string }
   /** The harness's own fault. */
   | { readonly status: "error"; readonly reason: string };
 
@@ -41,6 +43,7 @@ export const STATUSES: readonly Status[] = [
   "info",
   "blocked",
   "not-applicable",
+  "no-data",
   "error",
 ];
 

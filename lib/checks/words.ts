@@ -34,6 +34,8 @@ export function formatVerdict(title: string, verdict: Verdict): string {
       return `Could not be asked: ${verdict.reason}${verdict.by === undefined ? "" : ` (see ${verdict.by})`}.`;
     case "not-applicable":
       return `Not applicable: ${verdict.reason}.`;
+    case "no-data":
+      return `No data to test with: ${verdict.reason}. Wanted: ${verdict.wanted}.`;
     case "error":
       return `The harness itself failed: ${verdict.reason}.`;
   }

@@ -192,7 +192,7 @@ function summarize(
   const { counts } = run;
   const lines = [
     `${run.tenantName} · ${run.environment}: ${results.length} of ${run.planned} verdicts on ${run.targets.length} APIs`,
-    `  pass ${counts.pass}   fail ${counts.fail}   warn ${counts.warn}   info ${counts.info}   blocked ${counts.blocked}   not applicable ${counts["not-applicable"]}   error ${counts.error}`,
+    `  pass ${counts.pass}   fail ${counts.fail}   warn ${counts.warn}   info ${counts.info}   blocked ${counts.blocked}   not applicable ${counts["not-applicable"]}   no data ${counts["no-data"]}   error ${counts.error}`,
     ...(run.state === "complete"
       ? []
       : ["  The run was interrupted: the verdicts that had fallen were kept."]),

@@ -1,6 +1,6 @@
 import { isResourceType, replacePathIds } from "./fhir-paths.ts";
-import { maskBody, maskReferencesIn } from "./health-data.ts";
-import { maskUrl } from "./health-values.ts";
+import { maskBody, maskJson, maskReferencesIn } from "./health-data.ts";
+import { maskUrl, placeholder } from "./health-values.ts";
 import { createPseudonyms, type Pseudonyms } from "./pseudonyms.ts";
 import type { Exchange, HttpFailure, RecordedBody } from "./types.ts";
 
@@ -24,6 +24,38 @@ export function applyEvidenceMode(
 ): Exchange {
   if (mode === "full") return exchange;
   return mode === "masked" ? maskExchange(exchange, pseudonyms) : reduceExchange(exchange);
+}
+
+const LONGEST_VALUE = 200;
+
+/**
+ * The text of one value of patients' data, for a sentence.
+ * - `full`: the value, bounded;
+ * - `masked`: references keep their type and get a pseudonym as id, other texts become pseudonyms, numbers a
+ *   placeholder; of an object, what evidence would show;
+ * - `none`: a placeholder.
+ */
+export function healthText(
+  value: unknown,
+  mode: EvidenceMode,
+  pseudonyms: Pseudonyms = pseudonymsOfThisRun,
+): string {
+  if (value === undefined) return "nothing";
+  if (mode === "none") return placeholder;
+  const text = mode === "full" ? plain(value) : maskedText(value, pseudonyms);
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
+
+function plain(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+}
+
+function maskedText(value: unknown, pseudonyms: Pseudonyms): string {
+  if (typeof value === "object" && value !== null) return plain(maskJson(value, pseudonyms));
+  if (typeof value !== "string") return placeholder;
+  if (/^https?:\/\//i.test(value)) return maskUrl(value, pseudonyms);
+  const reference = maskReferencesIn(value, pseudonyms);
+  return reference === value ? pseudonyms.of(value) : reference;
 }
 
 function maskExchange(exchange: Exchange, pseudonyms: Pseudonyms): Exchange {

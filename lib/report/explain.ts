@@ -15,6 +15,7 @@ export const STATUS_WORDS: Readonly<Record<Status, string>> = {
   info: "Not taken up (MAY)",
   blocked: "Blocked",
   "not-applicable": "Not applicable",
+  "no-data": "No data",
   error: "Harness error",
 };
 
@@ -27,6 +28,10 @@ export function headline(result: CheckResult): string {
       }`;
     case "not-applicable":
       return `Not applicable: ${reasonOf(result)}`;
+    case "no-data":
+      return `No data to test with: ${reasonOf(result)}${
+        result.wanted === undefined ? "" : `; wanted: ${result.wanted}`
+      }`;
     case "error":
       return `Harness error: ${reasonOf(result)}`;
     default:

@@ -81,6 +81,7 @@ function outcomeLines(result: CheckResult): string[] {
       return [element("error", { message, type: "harness-error" }, body)];
     case "blocked":
     case "not-applicable":
+    case "no-data":
       return [`      <skipped ${attributes({ message })}/>`];
     case "warn":
       return [element("system-out", {}, `Warning (SHOULD): ${body}`)];
@@ -117,7 +118,7 @@ function totals(results: readonly CheckResult[]): string {
     tests: String(results.length),
     failures: count("fail"),
     errors: count("error"),
-    skipped: count("blocked", "not-applicable"),
+    skipped: count("blocked", "not-applicable", "no-data"),
     time: seconds(results.reduce((sum, { durationMs }) => sum + durationMs, 0)),
   });
 }

@@ -1,6 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { CheckResult, ResultFinding, RequirementReference, RunDescription } from "../checks/results.ts";
+import type {
+  CheckResult,
+  RequirementReference,
+  ResultCell,
+  ResultFinding,
+  ResultTable,
+  RunDescription,
+} from "../checks/results.ts";
 import { STATUSES } from "../checks/verdict.ts";
 import type { Level, Status } from "../checks/verdict.ts";
 
@@ -125,10 +132,11 @@ export function asCheckResult(from: unknown): CheckResult | undefined {
   const { check, status } = value;
   if (typeof check !== "string" || !STATUSES.includes(status as Status)) return undefined;
   const suite = text(value["suite"], check.split(".")[0] ?? check);
-  const optional = (name: "remedy" | "reason" | "blockedBy"): Partial<CheckResult> => {
+  const optional = (name: "remedy" | "reason" | "blockedBy" | "wanted"): Partial<CheckResult> => {
     const found = value[name];
     return typeof found === "string" && found !== "" ? { [name]: found } : {};
   };
+  const tables = list(value["tables"]).map(tableOf);
   return {
     schema: 1,
     run: text(value["run"], "unknown"),
@@ -147,10 +155,36 @@ export function asCheckResult(from: unknown): CheckResult | undefined {
     ...optional("remedy"),
     ...optional("reason"),
     ...optional("blockedBy"),
+    ...optional("wanted"),
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
     durationMs: Math.max(0, number(value["durationMs"])),
     exchanges: list(value["exchanges"]).filter((id): id is string => typeof id === "string"),
+    ...(tables.length === 0 ? {} : { tables }),
   };
+}
+
+function tableOf(from: unknown): ResultTable {
+  const value = objectOf(from);
+  const note = text(value["note"], "");
+  return {
+    id: text(value["id"], "table"),
+    title: text(value["title"], ""),
+    columns: list(value["columns"]).map((column) => text(column, "")),
+    rows: list(value["rows"]).map((row) => list(row).map(cellOf)),
+    ...(note === "" ? {} : { note }),
+  };
+}
+
+const CELL_STATES = ["good", "bad", "warning", "muted"] as const;
+
+function cellOf(from: unknown): ResultCell {
+  if (typeof from === "string") return from;
+  const value = objectOf(from);
+  const shown = text(value["text"], "");
+  const state = CELL_STATES.find((known) => known === value["state"]);
+  const { exchange } = value;
+  if (state === undefined) return shown;
+  return { text: shown, state, ...(typeof exchange === "string" ? { exchange } : {}) };
 }
 
 function levelOf(value: unknown): Level {

@@ -60,7 +60,7 @@ function overview(runs: readonly SummaryInput[]): string {
   });
   return [
     row(["Tenant", "Environment", "Result", ...STATUSES]),
-    row(Array(10).fill("---")),
+    row(Array(3 + STATUSES.length).fill("---")),
     ...rows,
     "",
   ].join("\n");
@@ -86,6 +86,7 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
     problemSection("Harness errors", "error", results, knownIssues),
     problemSection("Warnings", "warn", results, knownIssues),
     unansweredSection("Blocked", "blocked", results),
+    unansweredSection("No data to test with", "no-data", results),
     unansweredSection("Not applicable", "not-applicable", results),
     notAskedSection(entry),
     tableSection(results),
@@ -105,6 +106,7 @@ function verdictSentence({ run, results }: RunResults, counts: Readonly<Record<S
     `${counts.info} optional not taken up`,
     `${counts.blocked} blocked`,
     `${counts["not-applicable"]} not applicable`,
+    `${counts["no-data"]} without data to test with`,
     `${counts.error} harness ${plural(counts.error, "error", "errors")}`,
   ];
   const missing = run.planned - results.length;
@@ -241,7 +243,7 @@ function notAskedSection({ run }: RunResults): string {
 /** Checks without an answer, by reason: one cause is one line, however many checks it hides. */
 function unansweredSection(
   title: string,
-  status: "blocked" | "not-applicable",
+  status: "blocked" | "not-applicable" | "no-data",
   results: readonly CheckResult[],
 ): string {
   const found = results.filter((result) => result.status === status);

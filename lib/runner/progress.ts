@@ -25,7 +25,7 @@ export function standardProgress(): ProgressOutput {
 export type Counts = Record<Status, number>;
 
 export function noCounts(): Counts {
-  return { pass: 0, fail: 0, warn: 0, info: 0, blocked: 0, "not-applicable": 0, error: 0 };
+  return { pass: 0, fail: 0, warn: 0, info: 0, blocked: 0, "not-applicable": 0, "no-data": 0, error: 0 };
 }
 
 /** A vitest reporter that counts verdicts and shows how far a run is. */

@@ -5,9 +5,13 @@ import type { Target } from "../config/targets.ts";
 import type { Answer } from "../checks/answer.ts";
 import type { CheckDefinition } from "../checks/definition.ts";
 import type { CheckResult } from "../checks/results.ts";
+import type { Status } from "../checks/verdict.ts";
 import { formatFinding, formatVerdict } from "../checks/words.ts";
 import { applyEvidenceMode } from "../http/evidence.ts";
 import type { Exchange, SecretVault } from "../http/types.ts";
+
+/** Verdicts with which there is nothing to mend at the tenant. */
+const UNREMEDIED: ReadonlySet<Status> = new Set(["pass", "not-applicable", "no-data"]);
 
 /**
  * The line of `results.ndjson` for an answer.
@@ -39,12 +43,14 @@ export function resultOf(
     status: verdict.status,
     findings: findings.map((finding) => ({ ...finding, message: formatFinding(finding) })),
     summary: formatVerdict(check.title, verdict),
-    ...(verdict.status === "pass" || verdict.status === "not-applicable" ? {} : { remedy: check.remedy }),
+    ...(UNREMEDIED.has(verdict.status) ? {} : { remedy: check.remedy }),
     ...(reason === undefined ? {} : { reason }),
+    ...("wanted" in verdict ? { wanted: verdict.wanted } : {}),
     ...("by" in verdict && verdict.by !== undefined ? { blockedBy: verdict.by } : {}),
     startedAt: answer.startedAt.toISOString(),
     durationMs: answer.durationMs,
     exchanges: answer.exchanges,
+    ...(answer.tables.length === 0 ? {} : { tables: answer.tables }),
   };
   // Findings repeat what servers said, and servers say what they were told: secrets too.
   return vault.redactValue(result);

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { ConfigurationError } from "../config/errors.ts";
 
 /** What an earlier run of the same output directory left, apart from its history. */
-const REPLACED = ["results.ndjson", "run.json", "evidence", "allure-results"];
+const REPLACED = ["results.ndjson", "run.json", "evidence", "allure-results", "state"];
 const LOCK = ".run.lock";
 
 /** A results directory that one run has for itself. */

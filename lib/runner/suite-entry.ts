@@ -9,10 +9,12 @@ import { afterAll, describe, inject, test } from "vitest";
 import { procedures } from "../../suites/index.ts";
 import { answerCheck } from "../checks/answer.ts";
 import { openSession, type Surroundings } from "../checks/context.ts";
+import { keepIn } from "../checks/kept.ts";
 import { loadSuites } from "../checks/load.ts";
 import type { CheckResult } from "../checks/results.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { resolveTargets } from "../config/targets.ts";
+import { healthText } from "../http/evidence.ts";
 import { openClient } from "./client.ts";
 import { planRun } from "./plan.ts";
 import { openRecorder, resultOf } from "./record.ts";
@@ -41,6 +43,8 @@ const surroundings: Surroundings = {
   announce: (text) => void writeSync(2, isatty(2) ? `\r\u001B[2K${text}` : text),
   ...(job.evidence === "none" ? {} : { screenshots: join(job.out, "evidence") }),
   keepSecret: (secret, label) => vault.register(secret, label),
+  health: (value) => healthText(value, job.evidence),
+  kept: (api) => keepIn(join(job.out, "state", api)),
 };
 const sessions = resolved.targets.map((target) =>
   openSession(target, http, resolved.certificateAuthority, surroundings),
@@ -62,7 +66,7 @@ for (const session of sessions) {
           recorder.result(result);
           context.task.meta.careconnect = result;
           if (result.status === "fail" || result.status === "error") throw new Unmet(result.summary);
-          if (result.status === "blocked" || result.status === "not-applicable") context.skip(result.reason);
+          if (result.reason !== undefined) context.skip(result.reason);
         });
       }
     });

@@ -36,6 +36,7 @@ export async function openOnSandbox(
     attended: false,
     announce: () => undefined,
     keepSecret: (secret, label) => vault.register(secret, label),
+    health: () => "masked",
     ...options.surroundings,
   });
   return {

@@ -37,6 +37,7 @@ async function bench(
     attended: false,
     announce: (text) => void said.push(text),
     keepSecret: () => undefined,
+    health: () => "masked",
   });
   const suite = loadSuites().find(({ id }) => id === "auth-flows");
   const check = (id: string) => {

@@ -63,6 +63,7 @@ const STATUS: Readonly<Record<Status, AllureStatus>> = {
   info: AllureStatus.PASSED,
   blocked: AllureStatus.SKIPPED,
   "not-applicable": AllureStatus.SKIPPED,
+  "no-data": AllureStatus.SKIPPED,
   error: AllureStatus.BROKEN,
 };
 
