@@ -133,6 +133,15 @@ export interface CheckContext {
    * @throws Blocked when it cannot be had
    */
   fact<T>(fact: Fact<T>): Promise<T>;
+  /**
+   * The same check's context on another API of the tenant and environment, with that API's facts. What is sent
+   * there is evidence of this check too.
+   *
+   * @throws NotApplicable when the tenant's configuration has no such API, or not all that it needs
+   */
+  elsewhere(api: string): CheckContext;
+  /** The tenant's other APIs that `elsewhere` gives, in the order of its configuration. */
+  readonly otherApis: readonly string[];
   /** Has something ended when the session ends. */
   onClose(end: () => Promise<void>): void;
 }
@@ -146,6 +155,14 @@ export interface TargetSession {
   close(): Promise<void>;
 }
 
+/** The sessions on the APIs of one tenant in one environment, for questions that need two of them. */
+export interface Neighbours {
+  readonly apis: readonly string[];
+  session(api: string): TargetSession | undefined;
+}
+
+const NO_NEIGHBOURS: Neighbours = { apis: [], session: () => undefined };
+
 /** A tenant id that nobody has: the version-4 form, made of nothing. */
 const UNKNOWN_TENANT = "00000000-0000-4000-8000-000000000000";
 
@@ -153,12 +170,14 @@ const UNKNOWN_TENANT = "00000000-0000-4000-8000-000000000000";
  * Opens a session: facts are pulled once, whoever asks first, and shared by all checks on the target.
  *
  * @param http the recording client; the session does not close it
+ * @param neighbours sessions on the tenant's other APIs; the session closes none of them
  */
 export function openSession(
   target: Target,
   http: HttpClient,
   certificateAuthority?: string,
   surroundings: Surroundings = ALONE,
+  neighbours: Neighbours = NO_NEIGHBOURS,
 ): TargetSession {
   const known = new Map<
     string,
@@ -201,6 +220,13 @@ export function openSession(
     variables,
     certificateAuthority,
     surroundings,
+    otherApis: neighbours.apis.filter((api) => api !== target.api),
+    elsewhere(api) {
+      const session = neighbours.session(api);
+      if (session === undefined)
+        throw new NotApplicable(`the tenant's configuration gives no usable ${api} in ${target.environment}`);
+      return session.context(exchanges, tables);
+    },
     onClose: (end) => void ends.push(end),
     fact: (fact) => pull(fact, exchanges),
     async send(request) {

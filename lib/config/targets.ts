@@ -171,6 +171,32 @@ export function resolveTargets(
   };
 }
 
+/**
+ * The tenant's targets beside those that were selected, for questions that need two APIs. One whose secrets cannot
+ * be had is left out: nobody asked for it.
+ *
+ * @throws ConfigurationError as {@link resolveTargets} does for the selection itself
+ */
+export function resolveOthers(
+  configuration: Configuration,
+  selection: TargetSelection,
+  variables: Readonly<Record<string, string | undefined>>,
+  sandbox?: SandboxPlace,
+): readonly Target[] {
+  if (selection.apis.length === 0) return [];
+  const entry = configuration.tenant(selection.tenant).value.environments[selection.environment];
+  return Object.keys(entry?.apis ?? {})
+    .filter((api) => !selection.apis.includes(api))
+    .flatMap((api) => {
+      try {
+        return resolveTargets(configuration, { ...selection, apis: [api] }, variables, sandbox).targets;
+      } catch (error) {
+        if (error instanceof ConfigurationError) return [];
+        throw error;
+      }
+    });
+}
+
 function readAuthority(configuration: Configuration, path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const file = configuration.environmentsFile;

@@ -1,13 +1,14 @@
 import type { Configuration } from "../config/load.ts";
 import { resolveTargets, type SandboxPlace, type Target } from "../config/targets.ts";
 import { answerCheck, type Answer, type Procedures } from "../checks/answer.ts";
-import { openSession, type TargetSession } from "../checks/context.ts";
+import type { TargetSession } from "../checks/context.ts";
 import type { CheckDefinition, Proof, SuiteDefinition } from "../checks/definition.ts";
 import type { Level, Status } from "../checks/verdict.ts";
 import { formatVerdict } from "../checks/words.ts";
 import type { HttpClient, HttpLimits } from "../http/types.ts";
 import { notApplicableReason } from "../checks/applies.ts";
 import { openClient } from "./client.ts";
+import { openSessions } from "./sessions.ts";
 
 /** A started sandbox; `lib/sandbox` gives them, the CLI passes it in. */
 export interface StartedSandbox extends SandboxPlace {
@@ -256,18 +257,13 @@ async function openBench(options: ProveOptions, faults: readonly string[], tls: 
     // Short bounds: a fault that makes the sandbox hang must not make the proof hang.
     const { http: client } = openClient(resolved, () => undefined, SHORT);
     http = client;
-    const sessions = new Map<string, TargetSession>();
+    const sessions = openSessions(resolved, client);
     return {
       targets: resolved.targets,
       faultsActed: () => sandbox.faults.every(({ applied }) => applied > 0),
-      session(target) {
-        const session =
-          sessions.get(target.api) ?? openSession(target, client, resolved.certificateAuthority);
-        sessions.set(target.api, session);
-        return session;
-      },
+      session: (target) => sessions.of(target),
       async close() {
-        await Promise.all([...sessions.values()].map((session) => session.close()));
+        await sessions.close();
         await client.close();
         await sandbox.close();
       },

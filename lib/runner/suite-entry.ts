@@ -8,16 +8,17 @@ import { isatty } from "node:tty";
 import { afterAll, describe, inject, test } from "vitest";
 import { procedures } from "../../suites/index.ts";
 import { answerCheck } from "../checks/answer.ts";
-import { openSession, type Surroundings } from "../checks/context.ts";
+import type { Surroundings } from "../checks/context.ts";
 import { keepIn } from "../checks/kept.ts";
 import { loadSuites } from "../checks/load.ts";
 import type { CheckResult } from "../checks/results.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { resolveTargets } from "../config/targets.ts";
+import { resolveOthers, resolveTargets } from "../config/targets.ts";
 import { healthText } from "../http/evidence.ts";
 import { openClient } from "./client.ts";
 import { planRun } from "./plan.ts";
 import { openRecorder, resultOf } from "./record.ts";
+import { openSessions } from "./sessions.ts";
 
 declare module "vitest" {
   interface TaskMeta {
@@ -26,15 +27,13 @@ declare module "vitest" {
 }
 
 const job = inject("careconnectJob");
-const resolved = resolveTargets(
-  loadConfiguration(job.configDirectory),
-  job.targets,
-  process.env,
-  job.sandbox,
-);
+const configuration = loadConfiguration(job.configDirectory);
+const resolved = resolveTargets(configuration, job.targets, process.env, job.sandbox);
+const others = resolveOthers(configuration, job.targets, process.env, job.sandbox);
 const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
 const recorder = openRecorder(job.out, job.evidence);
-const { http, vault } = openClient(resolved, (exchange) => recorder.exchange(exchange));
+const known = { ...resolved, targets: [...resolved.targets, ...others] };
+const { http, vault } = openClient(known, (exchange) => recorder.exchange(exchange));
 
 const surroundings: Surroundings = {
   // The worker's own streams are vitest's: the terminal is asked for by its descriptor.
@@ -46,17 +45,15 @@ const surroundings: Surroundings = {
   health: (value) => healthText(value, job.evidence),
   kept: (api) => keepIn(join(job.out, "state", api)),
 };
-const sessions = resolved.targets.map((target) =>
-  openSession(target, http, resolved.certificateAuthority, surroundings),
-);
+const sessions = openSessions(known, http, surroundings);
 
 afterAll(async () => {
-  await Promise.all(sessions.map((session) => session.close()));
+  await sessions.close();
   await http.close();
 });
 
-for (const session of sessions) {
-  const { target } = session;
+for (const target of resolved.targets) {
+  const session = sessions.of(target);
   for (const { suite, checks } of planned.filter((part) => part.target.api === target.api)) {
     describe.concurrent(`${target.api} › ${suite.title}`, () => {
       for (const check of checks) {
