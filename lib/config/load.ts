@@ -69,6 +69,8 @@ export interface TenantApiEntry {
   readonly login?: LoginEntry;
   readonly ehrLaunch?: { readonly start: string };
   readonly patients?: readonly string[];
+  readonly otherPatients?: readonly string[];
+  readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups?: readonly string[];
   readonly fhirBase?: string;
   readonly title?: string;

@@ -62,6 +62,10 @@ export interface Target {
   /** What acts as the EHR that launches an application. */
   readonly ehrLaunch?: { readonly start: string };
   readonly patients: readonly string[];
+  /** Patients of the tenant whom the user in the test may not see. */
+  readonly otherPatients?: readonly string[];
+  /** Ids of such patients' resources, by type. */
+  readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups: readonly string[];
   readonly mutations: "forbidden" | "allowed";
 }
@@ -244,6 +248,8 @@ function buildTarget(
     ...(target.login === undefined ? {} : { login: loginOf(target.login, tenant, env, place) }),
     ...(target.ehrLaunch === undefined ? {} : { ehrLaunch: target.ehrLaunch }),
     patients: target.patients ?? [],
+    ...(target.otherPatients === undefined ? {} : { otherPatients: target.otherPatients }),
+    ...(target.foreignResources === undefined ? {} : { foreignResources: target.foreignResources }),
     groups: target.groups ?? [],
     mutations: entry.mutations ?? "forbidden",
   } as const;
