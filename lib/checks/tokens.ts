@@ -19,7 +19,7 @@ import { createManualDriver, openInBrowser } from "../smart/drivers/manual.ts";
 import { openRefreshTokenFile } from "../smart/drivers/refresh-token-file.ts";
 import { SmartError } from "../smart/errors.ts";
 import { withParameters } from "../smart/parameters.ts";
-import { scopeKey } from "../smart/scope-set.ts";
+import { scopeKey } from "../smart/scopes/algebra.ts";
 import { authorizationServerOf, type AuthorizationServer } from "../smart/server.ts";
 import {
   clientCredentialsRequest,

@@ -1,4 +1,4 @@
-import { scopeKey } from "./scope-set.ts";
+import { scopeKey } from "./scopes/algebra.ts";
 import type { GrantedToken } from "./token-response.ts";
 
 /** Seconds before its end from which a token is not handed out any more: requests take time, clocks differ. */

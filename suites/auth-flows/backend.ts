@@ -5,7 +5,7 @@ import { isObject } from "../../lib/checks/select.ts";
 import { clientCredentials, defaultScopes, exchangeToken, explained } from "../../lib/checks/tokens.ts";
 import { secretOf } from "../../lib/config/secret.ts";
 import { withParameters } from "../../lib/smart/parameters.ts";
-import { beyond } from "../../lib/smart/scope-set.ts";
+import { beyond } from "../../lib/smart/scopes/algebra.ts";
 import { assureThat, refusalFindings, texts } from "./refusals.ts";
 import { registration } from "./registrations.ts";
 

@@ -3,7 +3,7 @@ import { Blocked, NotApplicable } from "../../lib/checks/context.ts";
 import { sharedFlow } from "../../lib/checks/token-facts.ts";
 import { isObject } from "../../lib/checks/select.ts";
 import { authorizationServer, clockSkew } from "../../lib/checks/tokens.ts";
-import { beyond } from "../../lib/smart/scope-set.ts";
+import { beyond } from "../../lib/smart/scopes/algebra.ts";
 import { registration } from "./registrations.ts";
 
 /** No more is granted than was asked for (RFC 6749 §3.3). */

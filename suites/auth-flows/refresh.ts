@@ -15,7 +15,7 @@ import {
   type Flow,
 } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
-import { beyond } from "../../lib/smart/scope-set.ts";
+import { beyond } from "../../lib/smart/scopes/algebra.ts";
 import { refreshRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
 import { apiRequest } from "./api.ts";

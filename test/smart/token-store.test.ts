@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { beyond } from "../../lib/smart/scope-set.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
 import { createTokenStore, type TokenSource } from "../../lib/smart/token-store.ts";
 
@@ -66,21 +65,5 @@ describe("the token store", () => {
     const answers = await Promise.allSettled(Array.from({ length: 5 }, () => store.token(need, failing)));
     expect(answers.every(({ status }) => status === "rejected")).toBe(true);
     expect(logins).toBe(1);
-  });
-});
-
-describe("scopes beyond those asked for", () => {
-  test.each([
-    [["patient/Patient.rs"], ["patient/*.rs"], []],
-    [["patient/Patient.read"], ["patient/Patient.rs"], []],
-    [["patient/Patient.rs"], ["patient/Patient.read"], []],
-    [["patient/Patient.r"], ["patient/Patient.rs"], []],
-    [["patient/Patient.cruds"], ["patient/Patient.rs"], ["patient/Patient.cruds"]],
-    [["user/Patient.rs"], ["patient/*.rs"], ["user/Patient.rs"]],
-    [["patient/Observation.rs"], ["patient/Observation.rs?category=x"], ["patient/Observation.rs"]],
-    [["openid"], ["openid"], []],
-    [["offline_access"], ["openid"], ["offline_access"]],
-  ])("%j of %j: %j", (granted, asked, more) => {
-    expect(beyond(granted, asked)).toEqual(more);
   });
 });
