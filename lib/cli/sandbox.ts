@@ -8,6 +8,7 @@ interface SandboxArguments {
   readonly fault?: readonly string[];
   readonly seed: number;
   readonly patients: number;
+  readonly exportResources?: number;
   readonly tls: boolean;
   readonly json: boolean;
 }
@@ -33,6 +34,11 @@ export function sandboxCommand(done: Done) {
         },
         seed: { type: "number", default: 1, requiresArg: true, describe: "Seed of the synthetic data" },
         patients: { type: "number", default: 20, requiresArg: true, describe: "How many patients" },
+        "export-resources": {
+          type: "number",
+          requiresArg: true,
+          describe: "Make a bulk export this large, by copies of the patients",
+        },
         tls: {
           type: "boolean",
           default: false,
@@ -49,6 +55,9 @@ export function sandboxCommand(done: Done) {
         faults,
         seed: wholeNumber("seed", args.seed, 0, Number.MAX_SAFE_INTEGER),
         patients: wholeNumber("patients", args.patients, 1, 100_000),
+        ...(args.exportResources === undefined
+          ? {}
+          : { exportResources: wholeNumber("export-resources", args.exportResources, 1, 1_000_000_000) }),
         tls: args.tls,
       });
       const { origin, legacyOrigin, env } = sandbox;

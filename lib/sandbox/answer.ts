@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { answerFhir } from "./fhir/endpoint.ts";
-import { isExportPath } from "./fhir/export.ts";
+import { isExportPath } from "./bulk/status.ts";
 import { smartConfiguration } from "./discovery.ts";
 import {
   emptyReply,

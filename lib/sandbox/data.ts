@@ -145,3 +145,10 @@ export function registrations(): {
 export function usCore(version: "6.1.0" | "3.1.1"): UsCoreFacts {
   return remember(`us-core-${version}.json`, (path) => readJson(path) as UsCoreFacts);
 }
+
+/** Of each type: whether its resources are about one patient each, and what no partial resource leaves out. */
+export function exportTypes(): Readonly<
+  Record<string, { readonly ofPatients: boolean; readonly mandatory: readonly string[] }>
+> {
+  return remember("export-types.json", (path) => readJson(path) as ReturnType<typeof exportTypes>);
+}

@@ -39,7 +39,14 @@ export type Content =
   /** A FHIR resource; rendered last, so that faults change JSON and XML alike. */
   | { readonly kind: "resource"; readonly resource: JsonObject; readonly format: "json" | "xml" }
   | { readonly kind: "json"; readonly value: Json }
-  | { readonly kind: "bytes"; readonly bytes: Buffer };
+  | { readonly kind: "bytes"; readonly bytes: Buffer }
+  /** Made while it is sent. `length` is that of the chunks, in bytes, before they are compressed. */
+  | {
+      readonly kind: "stream";
+      readonly length: number;
+      readonly chunks: () => Iterable<Buffer>;
+      readonly isGzipped?: true;
+    };
 
 /** An answer, before it is rendered and sent. */
 export interface Reply {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { answer } from "./answer.ts";
+import { scaler } from "./bulk/scale.ts";
 import { createLaunches } from "./authorization/launch.ts";
 import { createAuthorizationServers } from "./authorization/server.ts";
 import type { FaultDefinition } from "./catalogue.ts";
@@ -27,6 +28,11 @@ export interface SandboxOptions {
   readonly seed?: number;
   /** Patients of each tenant; default 24. */
   readonly patients?: number;
+  /**
+   * How many resources an export of everything has at the first tenant: its patients are copied until there are so
+   * many. Files are made while they are downloaded, so that a million resources take no memory.
+   */
+  readonly exportResources?: number;
   /** Serve https, with a certificate from an authority of this process. */
   readonly tls?: boolean;
 }
@@ -100,6 +106,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const { applications } = registrations();
   const launches = createLaunches();
   const created = new Map<string, JsonObject[]>();
+  const own = (tenant: string) => populate(tenant, options.seed ?? 1, options.patients ?? 24);
+  const scaled = scaler(own, options.exportResources);
   const running: SandboxState = {
     origin,
     legacyOrigin,
@@ -110,7 +118,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     authorizations: new Map(applications.map((each) => [each.id, each.state])),
     authorizationServers: createAuthorizationServers(() => running, launches),
     launches,
-    population: (tenant) => populate(tenant, options.seed ?? 1, options.patients ?? 24),
+    population: (tenant) => scaled(tenant)?.population ?? own(tenant),
+    scale: (tenant) => scaled(tenant)?.scale,
     exports: new Map(),
     created(tenant) {
       const resources = created.get(tenant) ?? [];
@@ -130,6 +139,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       if (!authorizations.has(application)) throw new Error(`There is no application "${application}".`);
       authorizations.set(application, authorization);
       if (authorization === "approved") return;
+      for (const [id, job] of running.exports) if (job.owner === application) running.exports.delete(id);
       for (const server of await running.authorizationServers.started())
         server.store.forgetClient(application);
     },

@@ -6,8 +6,9 @@ import {
 } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
+import { createGzip, gzipSync } from "node:zlib";
 import type { SecureVersion } from "node:tls";
 import { outcomeReply, type Content, type Reply, type SandboxRequest } from "./exchange.ts";
 import { writeXml } from "./xml.ts";
@@ -143,6 +144,7 @@ function requestUrl(origin: string, target: string): URL | undefined {
 
 function render(content: Content): Buffer {
   if (content.kind === "none") return Buffer.alloc(0);
+  if (content.kind === "stream") return Buffer.concat([...content.chunks()]);
   if (content.kind === "bytes") return content.bytes;
   if (content.kind === "json") return Buffer.from(JSON.stringify(content.value));
   return Buffer.from(
@@ -160,7 +162,12 @@ async function send(reply: Reply, method: string, response: ServerResponse): Pro
     resetConnection(response);
     return;
   }
+  if (reply.content.kind === "stream" && Object.keys(delivery).length === 0) {
+    await sendStream(reply, reply.content, method, response);
+    return;
+  }
   let body = render(reply.content);
+  if (reply.content.kind === "stream" && reply.content.isGzipped === true) body = gzipSync(body);
   if (delivery.padToBytes !== undefined && body.length < delivery.padToBytes) {
     body = Buffer.concat([body, Buffer.alloc(delivery.padToBytes - body.length, " ")]);
   }
@@ -188,6 +195,41 @@ async function send(reply: Reply, method: string, response: ServerResponse): Pro
   response.write(body.subarray(0, sent), () => {
     if (delivery.reset === "within") resetConnection(response);
     else response.destroy();
+  });
+}
+
+/** Sends a body while it is made, no faster than it is taken. */
+async function sendStream(
+  { status, headers }: Reply,
+  content: Extract<Content, { kind: "stream" }>,
+  method: string,
+  response: ServerResponse,
+): Promise<void> {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.statusCode = status;
+  const isGzipped = content.isGzipped === true;
+  if (!isGzipped) response.setHeader("content-length", content.length);
+  if (method === "HEAD") {
+    response.end();
+    return;
+  }
+  const plain = content.chunks();
+  const compressed = isGzipped ? Readable.from(plain).pipe(createGzip({ level: 1 })) : undefined;
+  for await (const chunk of (compressed ?? plain) as AsyncIterable<Buffer> | Iterable<Buffer>) {
+    if (!response.write(chunk)) await taken(response);
+    if (response.destroyed) break;
+  }
+  response.end();
+}
+
+/** Until what was written is on its way, or nobody is there any more to take it. */
+function taken(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.once("drain", done).once("close", done);
   });
 }
 

@@ -33,6 +33,16 @@ export interface Settings {
   enforceAudience: boolean;
   /** How long a bulk export takes. */
   exportMilliseconds: number;
+  /** See `ExportSettings` in `bulk/kick-off.ts`. */
+  exportFileResources: number;
+  exportsAtOnce: number;
+  exportPollsPerSecond: number;
+  exportOwnerOnly: boolean;
+  exportScopesEverywhere: boolean;
+  exportIgnores: string;
+  /** Status and files of an export need an access token. */
+  exportStatusNeedsToken: boolean;
+  exportFilesNeedToken: boolean;
 }
 
 const CONFORMANT: Settings = {
@@ -54,6 +64,14 @@ const CONFORMANT: Settings = {
   enforceOnIncludes: true,
   enforceAudience: true,
   exportMilliseconds: 200,
+  exportFileResources: 250,
+  exportsAtOnce: 100,
+  exportPollsPerSecond: 8,
+  exportOwnerOnly: true,
+  exportScopesEverywhere: true,
+  exportIgnores: "",
+  exportStatusNeedsToken: true,
+  exportFilesNeedToken: true,
 };
 
 /**

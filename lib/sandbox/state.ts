@@ -2,7 +2,8 @@ import type { Launches } from "./authorization/launch.ts";
 import type { AuthorizationServers } from "./authorization/server.ts";
 import type { Application, AuthorizationState } from "./data.ts";
 import type { ActiveFault } from "./faults.ts";
-import type { ExportJob } from "./fhir/export.ts";
+import type { ExportJob } from "./bulk/job.ts";
+import type { Scale } from "./bulk/scale.ts";
 import type { JsonObject } from "./json.ts";
 import type { Credentials } from "./keys.ts";
 import type { Population } from "./population/population.ts";
@@ -25,6 +26,8 @@ export interface SandboxState {
   readonly population: (tenant: string) => Population;
   /** Bulk exports that were started, by id. */
   readonly exports: Map<string, ExportJob>;
+  /** The large generated export of a tenant, when the sandbox was started with one. */
+  readonly scale: (tenant: string) => Scale | undefined;
   /** What clients have created at a tenant (by id). */
   readonly created: (tenant: string) => JsonObject[];
 }

@@ -13,8 +13,9 @@ import { isObject, type Json, type JsonObject } from "../json.ts";
 import { interactions, resourceTypes } from "../statement.ts";
 import type { SandboxState } from "../state.ts";
 import { accessOf, OPEN_ACCESS, patientsOf, type Access } from "./access.ts";
-import { usCore } from "../data.ts";
-import { followExport, isExportPath, startExport, type ExportCall } from "./export.ts";
+import { usCore, type Tenant } from "../data.ts";
+import { startExport, type ExportCall } from "../bulk/kick-off.ts";
+import { followExport, isExportPath, needsToken } from "../bulk/status.ts";
 import { InvalidSearch } from "./match.ts";
 import { search } from "./search.ts";
 
@@ -24,6 +25,7 @@ interface Call {
   readonly state: SandboxState;
   readonly request: SandboxRequest;
   readonly place: ApiPlace;
+  readonly tenant: Tenant;
   readonly base: string;
   readonly format: "json" | "xml";
   readonly access: Access;
@@ -52,9 +54,11 @@ export async function answerFhir(
     ...created.filter((each) => each["resourceType"] === type),
   ];
 
-  const granted = await authorize(state, request, place, base, find, format);
+  // What concerns an export is said in JSON, whatever the request prefers (Bulk Data 2.0.0).
+  const spoken = api.bulkData === true && /^\/bulk-|\/\$export$/.test(place.path) ? "json" : format;
+  const granted = await authorize(state, request, place, base, find, spoken);
   if ("status" in granted) return granted;
-  const call: Call = { state, request, place, base, format, ...granted, find, ofType };
+  const call: Call = { state, request, place, tenant, base, format, ...granted, find, ofType };
   if (api.bulkData === true && isExportPath(place.path)) return followExport(exportCall(call), place.path);
   const segments = place.path.split("/").slice(1);
   if (segments.length === 0 || segments.some((segment) => segment === "")) {
@@ -75,13 +79,17 @@ export async function answerFhir(
 async function authorize(
   state: SandboxState,
   request: SandboxRequest,
-  { api, tenant }: ApiPlace,
+  place: ApiPlace,
   base: string,
   find: Call["find"],
   format: "json" | "xml",
 ): Promise<{ access: Access; owner: string } | Reply> {
+  const { api, tenant } = place;
   if (api.access === "public" || tenant === undefined) return { access: OPEN_ACCESS, owner: "" };
   const value = /^Bearer ([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (value === undefined && !needsToken(place.path, state.settings)) {
+    return { access: OPEN_ACCESS, owner: "" };
+  }
   if (value === undefined) return unauthorized("An access token is needed.", "", format);
   const { enforceAudience } = state.settings;
   const own = await state.authorizationServers.guarding(api, tenant);
@@ -96,16 +104,19 @@ async function authorize(
 }
 
 function exportCall(call: Call): ExportCall {
-  const { state, place } = call;
+  const { state, place, tenant } = call;
   const { usCore: version } = place.api;
   // The v1 API declares Group and Binary only, and exports what v1 patient access has.
   const types =
     version === undefined ? usCore("3.1.1").resource.map((each) => each.type) : resourceTypes(place.api);
   return {
     ...call,
+    api: place.api,
     types: types.filter((type) => type !== "ValueSet"),
     jobs: state.exports,
-    milliseconds: state.settings.exportMilliseconds,
+    edition: version === undefined ? "1.0.0" : "2.0.0",
+    settings: state.settings,
+    scale: state.scale(tenant.id),
   };
 }
 
