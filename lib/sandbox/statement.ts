@@ -64,6 +64,8 @@ export function resourceTypes(api: ApiDefinition): string[] {
   const types = api.usCore === undefined ? [] : usCore(api.usCore).resource.map((each) => each.type);
   const further = [
     ...(api.resources ?? []),
+    // What documents and reports are attached to.
+    ...(api.usCore === undefined ? [] : ["Binary"]),
     ...(api.bulkData === true ? ["Group"] : []),
     ...(api.claims === true ? ["ExplanationOfBenefit"] : []),
   ];

@@ -101,7 +101,7 @@ describe("settings of access", () => {
   it("leak the other patients of one type", async () => {
     const sandbox = await start([{ setting: "unconfinedTypes", value: "{type}" }], {}, "Condition");
     const token = await patientToken(sandbox);
-    expect(await total(`${base(sandbox)}/Condition`, token)).toBe(8);
+    expect(await total(`${base(sandbox)}/Condition`, token)).toBe(4 * 4);
     expect(await total(`${base(sandbox)}/Patient`, token)).toBe(1);
   });
 
@@ -116,7 +116,8 @@ describe("settings of access", () => {
   it("forget the restriction of a granular scope", async () => {
     const sandbox = await start([{ setting: "enforceRestrictions", value: false }]);
     const token = await systemToken(sandbox, { scope: "system/Observation.rs?category=laboratory" });
-    expect(await total(`${base(sandbox, "provider/system-access")}/Observation`, token)).toBe(16);
+    const all = `${base(sandbox, "provider/system-access")}/Observation`;
+    expect(await total(all, token)).toBeGreaterThan((await total(`${all}?category=laboratory`, token)) ?? 0);
   });
 
   it("include what no scope names", async () => {

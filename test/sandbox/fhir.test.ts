@@ -92,7 +92,7 @@ describe("scopes", () => {
     const category = "http://terminology.hl7.org/CodeSystem/observation-category|vital-signs";
     const token = await systemToken(sandbox, { scope: `system/Observation.rs?category=${category}` });
     const all = await json<Bundle>(await ask("Observation?patient=riverbend-patient-1", token));
-    expect(all.total).toBe(3);
+    expect(all.total).toBe(26);
     expect((await ask("Observation/riverbend-observation-glucose-1", token)).status).toBe(403);
     expect((await ask("Observation/riverbend-observation-heart-rate-1", token)).status).toBe(200);
     const laboratory = await json<Bundle>(await ask("Observation?category=laboratory", token));
@@ -192,7 +192,7 @@ describe("reading", () => {
 describe("searching", () => {
   it("pages without loss and without repeating", async () => {
     const seen: string[] = [];
-    let url: string | undefined = `${api}/Observation?_count=7`;
+    let url: string | undefined = `${api}/Observation?_count=50`;
     let total = 0;
     while (url !== undefined) {
       const bundle: Bundle = await json<Bundle>(await fetch(url, { headers: bearer(system) }));
@@ -200,8 +200,9 @@ describe("searching", () => {
       seen.push(...ids(bundle));
       url = bundle.link.find((link) => link.relation === "next")?.url;
     }
-    expect(total).toBe(48);
-    expect(new Set(seen).size).toBe(48);
+    expect(total).toBeGreaterThan(500);
+    expect(seen).toHaveLength(total);
+    expect(new Set(seen).size).toBe(total);
   });
 
   it("is the same by GET and by POST", async () => {
@@ -222,7 +223,7 @@ describe("searching", () => {
       "category=laboratory",
     ],
     ["Observation", "code=8867-4,2339-0", "code=http://loinc.org|8867-4,http://loinc.org|2339-0"],
-    ["Patient", "gender=female,male", "_id:missing=false"],
+    ["Patient", "gender=female,male,other,unknown", "_id:missing=false"],
     ["Condition", "patient:Patient=riverbend-patient-2", "patient=riverbend-patient-2"],
   ])("%s: %s is %s", async (type, one, other) => {
     const first = await search(`${type}?${one}`);
@@ -268,8 +269,11 @@ describe("searching", () => {
   it("adds the provenance of what it found", async () => {
     const bundle = await search("Condition?patient=riverbend-patient-1&_revinclude=Provenance:target");
     const modes = (bundle.entry ?? []).map((each) => `${each.resource.resourceType} ${each.search.mode}`);
-    expect(modes).toEqual(["Condition match", "Condition match", "Provenance include", "Provenance include"]);
-    expect(bundle.total).toBe(2);
+    expect(modes).toEqual([
+      ...Array.from({ length: 4 }, () => "Condition match"),
+      ...Array.from({ length: 4 }, () => "Provenance include"),
+    ]);
+    expect(bundle.total).toBe(4);
   });
 
   it("answers a search without a match with an empty Bundle", async () => {
@@ -311,8 +315,8 @@ describe("creating and operations", () => {
     expect(created.status).toBe(201);
     const location = created.headers.get("location") ?? "";
     expect((await fetch(location, { headers: bearer(system) })).status).toBe(200);
-    expect((await search("DocumentReference/$docref?patient=riverbend-patient-5")).total).toBe(1);
-    expect((await search("DocumentReference/$docref?patient=riverbend-patient-6")).total).toBe(0);
+    const { total } = await search("DocumentReference/$docref?patient=riverbend-patient-6");
+    expect((await search("DocumentReference/$docref?patient=riverbend-patient-5")).total).toBe(total + 1);
   });
 
   it("refuses to create what is not the type, or for nobody", async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Tenant } from "../data.ts";
 import { emptyReply, outcomeReply, type Reply, type SandboxRequest } from "../exchange.ts";
 import { patientsOf, type Access, type Find } from "../fhir/access.ts";
+import { present } from "../fhir/present.ts";
 import type { SearchRequest } from "../fhir/search.ts";
 import { negotiateFormat } from "../format.ts";
 import type { JsonObject } from "../json.ts";
@@ -320,7 +321,9 @@ function filesOf(call: ExportCall, { selection, elements }: Query, left: readonl
       const own = resources.slice(start, start + size);
       const number = start / size + 1;
       files.push(
-        fileOf("output", type, `${type}-${number}.ndjson`, own, (one) => withElements(one, elements)),
+        fileOf("output", type, `${type}-${number}.ndjson`, own, (one) =>
+          withElements(present(one, call.base), elements),
+        ),
       );
     }
   }

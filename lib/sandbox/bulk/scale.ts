@@ -1,4 +1,5 @@
 import { patientsOf, type Find } from "../fhir/access.ts";
+import { withRelativeReferences } from "../fhir/present.ts";
 import { exportTypes, registrations } from "../data.ts";
 import { each, isObject, type Json, type JsonObject } from "../json.ts";
 import type { Population } from "../population/population.ts";
@@ -94,7 +95,7 @@ interface Template {
  */
 function scaleUp(population: Population, types: readonly string[], total: number): Scale {
   const find: Find = (type, id) => population.find(type, id);
-  const own = types.flatMap((type) => [...population.ofType(type)]);
+  const own = types.flatMap((type) => population.ofType(type).map(withRelativeReferences));
   const copied = inOrder(
     own.filter((each) => each["resourceType"] !== "Group" && patientsOf(each, find).length > 0),
   );

@@ -7,6 +7,7 @@ import { namesType, type Settings } from "../settings.ts";
 import { searchParameters } from "../statement.ts";
 import { alternatives, matches } from "./match.ts";
 import { valuesAt } from "./paths.ts";
+import { localReference } from "./present.ts";
 
 /** What one token may do at an API. */
 export interface Access {
@@ -19,12 +20,16 @@ export interface Access {
 /** Looks up a resource by type and id. */
 export type Find = (type: string, id: string) => JsonObject | undefined;
 
-const OF_PATIENT = ["subject", "patient", "beneficiary", "individual"];
+const OF_PATIENT = ["subject", "patient", "beneficiary", "individual", "securityContext"];
+
+function referredTo(reference: unknown): readonly string[] {
+  const text = isObject(reference as JsonObject) ? (reference as JsonObject)["reference"] : undefined;
+  return localReference(text)?.split("/") ?? [];
+}
 
 function patientIn(reference: unknown): string[] {
-  const text = isObject(reference as JsonObject) ? (reference as JsonObject)["reference"] : undefined;
-  const id = typeof text === "string" ? /^Patient\/([^/]+)/.exec(text)?.[1] : undefined;
-  return id === undefined ? [] : [id];
+  const [type, id] = referredTo(reference);
+  return type === "Patient" && id !== undefined ? [id] : [];
 }
 
 /** Ids of the patients whose record a resource belongs to; none for what belongs to nobody's. */
@@ -35,9 +40,7 @@ export function patientsOf(resource: JsonObject, find: Find): string[] {
     return each(resource["member"]).flatMap((member) => patientIn((member as JsonObject)["entity"]));
   if (type === "Provenance") {
     return each(resource["target"]).flatMap((target) => {
-      const reference =
-        isObject(target) && typeof target["reference"] === "string" ? target["reference"] : "";
-      const [targetType = "", id = ""] = reference.split("/");
+      const [targetType = "", id = ""] = referredTo(target);
       const found = find(targetType, id);
       return found === undefined ? patientIn(target) : patientsOf(found, find);
     });

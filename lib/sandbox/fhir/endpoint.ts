@@ -17,6 +17,7 @@ import { usCore, type Tenant } from "../data.ts";
 import { startExport, type ExportCall } from "../bulk/kick-off.ts";
 import { followExport, isExportPath, needsToken } from "../bulk/status.ts";
 import { InvalidSearch } from "./match.ts";
+import { present } from "./present.ts";
 import { search } from "./search.ts";
 
 type ApiPlace = Extract<Place, { kind: "api" }>;
@@ -112,7 +113,7 @@ function exportCall(call: Call): ExportCall {
   return {
     ...call,
     api: place.api,
-    types: types.filter((type) => type !== "ValueSet"),
+    types: types.filter((type) => type !== "ValueSet" && type !== "Binary"),
     jobs: state.exports,
     edition: version === undefined ? "1.0.0" : "2.0.0",
     settings: state.settings,
@@ -213,7 +214,7 @@ function read(call: Call, type: string, id: string, version?: string): Reply {
   if (version === undefined && call.request.headers["if-none-match"] === headers["etag"]) {
     return emptyReply(304, headers);
   }
-  const reply = resourceReply(200, structuredClone(resource), call.format);
+  const reply = resourceReply(200, present(resource, call.base), call.format);
   Object.assign(reply.headers, headers);
   return reply;
 }
@@ -232,7 +233,7 @@ function history(call: Call, type: string, id: string): Reply {
       entry: [
         {
           fullUrl: `${call.base}/${type}/${id}`,
-          resource: structuredClone(resource),
+          resource: present(resource, call.base),
           request: { method: "POST", url: type },
           response: { status: "201", lastModified: meta["lastUpdated"] ?? null },
         },

@@ -1,4 +1,5 @@
 import { each, isObject, type Json } from "../json.ts";
+import { localReference } from "./present.ts";
 
 /** A search value that cannot be read: 400. */
 export class InvalidSearch extends Error {
@@ -148,8 +149,8 @@ function matchReference(
   return values.some((value) => {
     // A canonical is matched with its version or without.
     if (typeof value === "string") return value === wanted || value.split("|")[0] === wanted;
-    const reference = isObject(value) ? value["reference"] : undefined;
-    if (typeof reference !== "string") return false;
+    const reference = localReference(isObject(value) ? value["reference"] : undefined);
+    if (reference === undefined) return false;
     const [kind, id] = reference.split("/");
     if (type !== undefined && kind !== type) return false;
     return wanted === reference || (!wanted.includes("/") && wanted === id);

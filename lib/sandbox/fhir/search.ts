@@ -4,6 +4,7 @@ import { searchParameters, type SearchParameter } from "../statement.ts";
 import type { Access, Find } from "./access.ts";
 import { alternatives, InvalidSearch, matches } from "./match.ts";
 import { valuesAt } from "./paths.ts";
+import { localReference, present } from "./present.ts";
 
 const DEFAULT_COUNT = 100;
 const LARGEST_COUNT = 500;
@@ -93,8 +94,8 @@ function targetsOf(request: SearchRequest, matched: readonly JsonObject[], inclu
   return matched
     .flatMap((resource) => valuesAt(resource, expression))
     .flatMap((value) => {
-      const reference = isObject(value) && typeof value["reference"] === "string" ? value["reference"] : "";
-      const [type = "", id = ""] = reference.split("/");
+      const reference = localReference(isObject(value) ? value["reference"] : undefined);
+      const [type = "", id = ""] = reference?.split("/") ?? [];
       const found = target === undefined || target === type ? request.find(type, id) : undefined;
       return found === undefined ? [] : [found];
     });
@@ -112,9 +113,8 @@ function pointersTo(
   return request
     .ofType(source)
     .filter((resource) =>
-      valuesAt(resource, parameter.expression).some(
-        (value) =>
-          isObject(value) && typeof value["reference"] === "string" && wanted.has(value["reference"]),
+      valuesAt(resource, parameter.expression).some((value) =>
+        wanted.has(localReference(isObject(value) ? value["reference"] : undefined) ?? ""),
       ),
     );
 }
@@ -164,7 +164,7 @@ export function search(request: SearchRequest): JsonObject {
     (mode: string) =>
     (resource: JsonObject): JsonObject => ({
       fullUrl: `${base}/${referenceOf(resource)}`,
-      resource: structuredClone(resource),
+      resource: present(resource, base),
       search: { mode },
     });
   const entries = [...matched.map(entry("match")), ...included(request, matched).map(entry("include"))];

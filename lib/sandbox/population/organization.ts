@@ -1,30 +1,7 @@
 import type { Tenant } from "../data.ts";
 import type { JsonObject } from "../json.ts";
 import type { Random } from "./random.ts";
-
-/** Who works at a tenant, and where. */
-export interface Staff {
-  readonly resources: readonly JsonObject[];
-  readonly organization: JsonObject;
-  readonly practitioners: readonly [JsonObject, ...JsonObject[]];
-  readonly locations: readonly [JsonObject, ...JsonObject[]];
-}
-
-const US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition";
-
-/** `meta` of a resource: version 1, updated at an instant, claiming a US Core profile. */
-export function meta(lastUpdated: string, ...profiles: readonly string[]): JsonObject {
-  return {
-    versionId: "1",
-    lastUpdated,
-    ...(profiles.length === 0 ? {} : { profile: profiles.map((profile) => `${US_CORE}/${profile}`) }),
-  };
-}
-
-export function reference(resource: JsonObject, display?: string): JsonObject {
-  const to = `${resource["resourceType"] as string}/${resource["id"] as string}`;
-  return display === undefined ? { reference: to } : { reference: to, display };
-}
+import { coding, concept, meta, phone, reference, TERMINOLOGY } from "./terms.ts";
 
 /** National provider identifier: nine digits and the Luhn check digit over them behind 80840. */
 export function makeNpi(random: Random): string {
@@ -39,45 +16,53 @@ export function makeNpi(random: Random): string {
 }
 
 const NPI = "http://hl7.org/fhir/sid/us-npi";
+const TAXONOMY = "http://nucc.org/provider-taxonomy";
+const UPDATED = "2026-01-10T08:00:00.000Z";
 const STAFF = [
   ["Amara", "Okafor"],
   ["Daniel", "Reyes"],
   ["Helen", "Lindqvist"],
 ] as const;
+const SPECIALTIES = [
+  ["2084P0800X", "Psychiatry Physician"],
+  ["207RC0000X", "Cardiovascular Disease Physician"],
+  ["1041C0700X", "Clinical Social Worker"],
+] as const;
+const PLACES = [
+  ["Clinic", "Fairhaven", "KS", "66212"],
+  ["Community house", "Oldbridge", "MO", "64030"],
+] as const;
 
-function address(line: string): JsonObject {
-  return { use: "work", line: [line], city: "Fairhaven", state: "KS", postalCode: "66212", country: "US" };
+function address(line: string, city = "Fairhaven", state = "KS", postalCode = "66212"): JsonObject {
+  return { use: "work", line: [line], city, state, postalCode, country: "US" };
 }
 
-/** The tenant's organization, its practitioners with their roles, and its locations. */
-export function makeOrganizations(tenant: Tenant, random: Random): Staff {
-  const updated = "2026-01-10T08:00:00.000Z";
-  const organization: JsonObject = {
+/** What belongs to a tenant and to none of its patients: its organization, who works there, and where. */
+export function makeOrganizations(tenant: Tenant, random: Random): JsonObject[] {
+  const idOf = (kind: string) => `${tenant.id}-${kind}`;
+  const to = (type: string, kind: string) => reference(`${type}/${idOf(kind)}`);
+  const own = to("Organization", "organization-1");
+  const organization = (
+    kind: string,
+    name: string,
+    type: readonly [string, string],
+    line: string,
+  ): JsonObject => ({
     resourceType: "Organization",
-    id: `${tenant.id}-organization-1`,
-    meta: meta(updated, "us-core-organization"),
+    id: idOf(kind),
+    meta: meta(UPDATED, "us-core-organization"),
     identifier: [{ system: NPI, value: makeNpi(random) }],
     active: true,
-    type: [
-      {
-        coding: [
-          {
-            system: "http://terminology.hl7.org/CodeSystem/organization-type",
-            code: "prov",
-            display: "Healthcare Provider",
-          },
-        ],
-      },
-    ],
-    name: tenant.name,
-    telecom: [{ system: "phone", value: "555-555-0100", use: "work" }],
-    address: [address("100 Main Street")],
-  };
+    type: [concept(`${TERMINOLOGY}/organization-type`, ...type)],
+    name,
+    telecom: [phone("555-555-0100", "work")],
+    address: [address(line)],
+  });
   const practitioners = STAFF.map(
     ([given, family], index): JsonObject => ({
       resourceType: "Practitioner",
-      id: `${tenant.id}-practitioner-${index + 1}`,
-      meta: meta(updated, "us-core-practitioner"),
+      id: idOf(`practitioner-${index + 1}`),
+      meta: meta(UPDATED, "us-core-practitioner"),
       identifier: [{ system: NPI, value: makeNpi(random) }],
       active: true,
       name: [{ use: "official", family, given: [given], prefix: ["Dr."] }],
@@ -85,67 +70,94 @@ export function makeOrganizations(tenant: Tenant, random: Random): Staff {
       address: [address(`${random.between(100, 999)} Oak Avenue`)],
     }),
   );
-  const roles = practitioners.map(
-    (practitioner, index): JsonObject => ({
+  const roles = SPECIALTIES.map(
+    ([code, display], index): JsonObject => ({
       resourceType: "PractitionerRole",
-      id: `${tenant.id}-practitioner-role-${index + 1}`,
-      meta: meta(updated, "us-core-practitionerrole"),
+      id: idOf(`practitioner-role-${index + 1}`),
+      meta: meta(UPDATED, "us-core-practitionerrole"),
       active: true,
-      practitioner: reference(practitioner),
-      organization: reference(organization),
-      code: [
-        {
-          coding: [
-            {
-              system: "http://nucc.org/provider-taxonomy",
-              code: "2084P0800X",
-              display: "Psychiatry Physician",
-            },
-          ],
-        },
-      ],
-      specialty: [
-        {
-          coding: [
-            {
-              system: "http://nucc.org/provider-taxonomy",
-              code: "2084P0800X",
-              display: "Psychiatry Physician",
-            },
-          ],
-        },
-      ],
-      location: [{ reference: `Location/${tenant.id}-location-1` }],
-      telecom: [{ system: "phone", value: "555-555-0101", use: "work" }],
+      practitioner: to("Practitioner", `practitioner-${index + 1}`),
+      organization: own,
+      code: [concept(TAXONOMY, code, display)],
+      specialty: [concept(TAXONOMY, code, display)],
+      location: [to("Location", "location-1")],
+      telecom: [phone("555-555-0101", "work")],
+      endpoint: [to("Endpoint", "endpoint-1")],
     }),
   );
-  const locations = ["Clinic", "Community house"].map(
-    (name, index): JsonObject => ({
+  const locations = PLACES.map(
+    ([name, city, state, postalCode], index): JsonObject => ({
       resourceType: "Location",
-      id: `${tenant.id}-location-${index + 1}`,
-      meta: meta(updated, "us-core-location"),
+      id: idOf(`location-${index + 1}`),
+      meta: meta(UPDATED, "us-core-location"),
       status: "active",
       name: `${tenant.name} ${name}`,
-      type: [
-        {
-          coding: [
-            {
-              system: "http://terminology.hl7.org/CodeSystem/v3-RoleCode",
-              code: "OUTPHARM",
-              display: "outpatient pharmacy",
-            },
-          ],
-        },
-      ],
-      telecom: [{ system: "phone", value: "555-555-0102" }],
-      address: address(`${index + 1}00 Main Street`),
-      managingOrganization: reference(organization),
+      type: [concept(`${TERMINOLOGY}/v3-RoleCode`, "OUTPHARM", "outpatient pharmacy")],
+      telecom: [phone("555-555-0102", "work")],
+      address: address(`${index + 1}00 Main Street`, city, state, postalCode),
+      managingOrganization: own,
     }),
   );
-  return {
-    resources: [organization, ...practitioners, ...roles, ...locations],
-    organization,
-    practitioners: practitioners as unknown as Staff["practitioners"],
-    locations: locations as unknown as Staff["locations"],
-  };
+  return [
+    organization("organization-1", tenant.name, ["prov", "Healthcare Provider"], "100 Main Street"),
+    organization(
+      "organization-payer",
+      `Plains Health Plan of ${tenant.name}`,
+      ["pay", "Payer"],
+      "9 Harvest Square",
+    ),
+    ...practitioners,
+    ...roles,
+    ...locations,
+    ...makeServices(tenant, idOf, to),
+  ];
+}
+
+function makeServices(
+  tenant: Tenant,
+  idOf: (kind: string) => string,
+  to: (type: string, kind: string) => JsonObject,
+): JsonObject[] {
+  const own = to("Organization", "organization-1");
+  const payer = to("Organization", "organization-payer");
+  return [
+    {
+      resourceType: "Endpoint",
+      id: idOf("endpoint-1"),
+      meta: meta(UPDATED),
+      status: "active",
+      connectionType: coding(`${TERMINOLOGY}/endpoint-connection-type`, "direct-project", "Direct Project"),
+      name: `${tenant.name} direct messages`,
+      managingOrganization: own,
+      payloadType: [{ text: "Any" }],
+      address: `mailto:direct@${tenant.id}.example`,
+    },
+    {
+      resourceType: "HealthcareService",
+      id: idOf("healthcare-service-1"),
+      meta: meta(UPDATED),
+      active: true,
+      providedBy: own,
+      category: [concept(`${TERMINOLOGY}/service-category`, "22", "Mental Health")],
+      location: [to("Location", "location-1")],
+      name: `${tenant.name} counseling`,
+    },
+    {
+      resourceType: "InsurancePlan",
+      id: idOf("insurance-plan-1"),
+      meta: meta(UPDATED),
+      status: "active",
+      name: "Community plan",
+      ownedBy: payer,
+      administeredBy: payer,
+    },
+    {
+      resourceType: "OrganizationAffiliation",
+      id: idOf("organization-affiliation-1"),
+      meta: meta(UPDATED),
+      active: true,
+      organization: payer,
+      participatingOrganization: own,
+    },
+  ];
 }

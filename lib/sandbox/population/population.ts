@@ -1,23 +1,89 @@
 import { registrations, type Tenant } from "../data.ts";
-import type { JsonObject } from "../json.ts";
-import { makeOrganizations, type Staff } from "./organization.ts";
-import { makePatientRecord } from "./patient-record.ts";
+import type { Json, JsonObject } from "../json.ts";
+import {
+  makeAllergies,
+  makeCarePlans,
+  makeCareTeams,
+  makeConditions,
+  makeDevices,
+  makeGoals,
+  makeImmunizations,
+  makeProcedures,
+  makeServiceRequests,
+} from "./care.ts";
+import { openChart, type Chart } from "./chart.ts";
+import { makeCoverages, makeExplanationsOfBenefit } from "./claims.ts";
+import { makeBinaries, makeDocuments } from "./documents.ts";
+import { makeEncounters } from "./encounters.ts";
+import {
+  makeAssessments,
+  makeQuestionnaire,
+  makeQuestionnaireResponses,
+  makeSimpleObservations,
+  makeSocialHistory,
+} from "./life.ts";
+import { makeMedicationDispenses, makeMedicationRequests, makeMedications } from "./medications.ts";
+import { makeOrganizations } from "./organization.ts";
+import { makeGroups, makePatient, makeRelatedPersons } from "./patient.ts";
+import { makeProvenance, WITH_PROVENANCE } from "./provenance.ts";
 import { createRandom } from "./random.ts";
+import {
+  makeClinicalResults,
+  makeLaboratoryResults,
+  makeMedia,
+  makeReports,
+  makeSpecimens,
+} from "./results.ts";
+import { makeVitalSigns } from "./vital-signs.ts";
 
-/** The synthetic data of one tenant. Nobody may change it: it is shared by all sandboxes of a process. */
+/** The synthetic data of one tenant. Nobody can change it: it is frozen, and shared by all sandboxes of a process. */
 export interface Population {
   /** Patients by id and name, in order. */
   patients(): readonly { readonly id: string; readonly name: string }[];
-  /** Resources of a type, in the order of their ids. */
+  /** Resources of a type, patient by patient. */
   ofType(type: string): readonly JsonObject[];
   find(type: string, id: string): JsonObject | undefined;
 }
+
+/** The resources of a patient, by type. */
+const RECORD: Readonly<Record<string, (chart: Chart) => JsonObject[]>> = {
+  AllergyIntolerance: makeAllergies,
+  Binary: makeBinaries,
+  CarePlan: makeCarePlans,
+  CareTeam: makeCareTeams,
+  Condition: makeConditions,
+  Coverage: makeCoverages,
+  Device: makeDevices,
+  DiagnosticReport: makeReports,
+  DocumentReference: makeDocuments,
+  Encounter: makeEncounters,
+  ExplanationOfBenefit: makeExplanationsOfBenefit,
+  Goal: makeGoals,
+  Immunization: makeImmunizations,
+  Media: makeMedia,
+  MedicationDispense: makeMedicationDispenses,
+  MedicationRequest: makeMedicationRequests,
+  Observation: (chart) => [
+    ...makeVitalSigns(chart),
+    ...makeLaboratoryResults(chart),
+    ...makeClinicalResults(chart),
+    ...makeSocialHistory(chart),
+    ...makeSimpleObservations(chart),
+    ...makeAssessments(chart),
+  ],
+  Patient: makePatient,
+  Procedure: makeProcedures,
+  QuestionnaireResponse: makeQuestionnaireResponses,
+  RelatedPerson: makeRelatedPersons,
+  ServiceRequest: makeServiceRequests,
+  Specimen: makeSpecimens,
+};
 
 const remembered = new Map<string, Population>();
 
 /**
  * The data of a tenant: the same for the same seed and number of patients, in every process. Ids start with the
- * tenant's, so that no id exists at two tenants.
+ * tenant's, so that no id exists at two tenants. A type is made when it is first asked for.
  */
 export function populate(tenantId: string, seed: number, patients: number): Population {
   const key = `${tenantId}/${seed}/${patients}`;
@@ -25,58 +91,57 @@ export function populate(tenantId: string, seed: number, patients: number): Popu
   if (population === undefined) {
     const tenant = registrations().tenants.find((each) => each.id === tenantId);
     if (tenant === undefined) throw new Error(`There is no tenant "${tenantId}".`);
-    population = collect(makeResources(tenant, seed, patients));
+    population = createPopulation(tenant, seed, patients);
     remembered.set(key, population);
   }
   return population;
 }
 
-function makeResources(tenant: Tenant, seed: number, patients: number): JsonObject[] {
-  const staff: Staff = makeOrganizations(tenant, createRandom(seed, `${tenant.id}/staff`));
-  const resources = [...staff.resources];
-  const members: JsonObject[] = [];
-  for (let number = 1; number <= patients; number += 1) {
-    const random = createRandom(seed, `${tenant.id}/patient/${number}`);
-    resources.push(...makePatientRecord({ tenant, staff, random, number }));
-    members.push({ entity: { reference: `Patient/${tenant.id}-patient-${number}` } });
-  }
-  const half = members.filter((_, index) => index % 2 === 0);
-  resources.push(makeGroup(tenant, "all", members), makeGroup(tenant, "half", half));
-  return resources;
-}
-
-function makeGroup(tenant: Tenant, name: string, member: JsonObject[]): JsonObject {
+function createPopulation(tenant: Tenant, seed: number, patients: number): Population {
+  const charts = Array.from({ length: patients }, (_, index) => openChart(tenant, seed, index + 1));
+  const shared = [
+    ...makeOrganizations(tenant, createRandom(seed, `${tenant.id}/staff`)),
+    ...makeMedications(tenant),
+    makeQuestionnaire(tenant),
+    ...makeGroups(tenant, patients),
+  ];
+  const made = new Map<
+    string,
+    { readonly all: readonly JsonObject[]; readonly byId: Map<string, JsonObject> }
+  >();
+  const make = (type: string): JsonObject[] => {
+    if (type === "Provenance") return makeProvenances();
+    const maker = RECORD[type];
+    return maker === undefined
+      ? shared.filter((each) => each["resourceType"] === type)
+      : charts.flatMap((chart) => maker(chart));
+  };
+  const makeProvenances = () =>
+    WITH_PROVENANCE.flatMap((type) => collect(type).all.map((target) => makeProvenance(tenant, target)));
+  const collect = (type: string) => {
+    let collected = made.get(type);
+    if (collected === undefined) {
+      const all = make(type).map(freeze);
+      collected = { all, byId: new Map(all.map((each) => [textOf(each["id"]), each])) };
+      made.set(type, collected);
+    }
+    return collected;
+  };
   return {
-    resourceType: "Group",
-    id: `${tenant.id}-group-${name}`,
-    meta: { versionId: "1", lastUpdated: "2026-01-15T08:00:00.000Z" },
-    identifier: [{ system: `https://${tenant.id}.example/groups`, value: name }],
-    active: true,
-    type: "person",
-    actual: true,
-    name: `Patients of ${tenant.name} (${name})`,
-    quantity: member.length,
-    member,
+    patients: () =>
+      collect("Patient").all.map((patient) => {
+        const [name] = patient["name"] as { family?: string; given?: string[] }[];
+        return { id: textOf(patient["id"]), name: `${name?.given?.join(" ") ?? ""} ${name?.family ?? ""}` };
+      }),
+    ofType: (type) => collect(type).all,
+    find: (type, id) => collect(type).byId.get(id),
   };
 }
 
-function collect(resources: readonly JsonObject[]): Population {
-  const types = new Map<string, Map<string, JsonObject>>();
-  for (const resource of resources) {
-    const type = textOf(resource["resourceType"]);
-    let ofType = types.get(type);
-    if (ofType === undefined) types.set(type, (ofType = new Map()));
-    ofType.set(textOf(resource["id"]), resource);
-  }
-  const patients = [...(types.get("Patient")?.values() ?? [])].map((patient) => {
-    const [name] = patient["name"] as { family?: string; given?: string[] }[];
-    return { id: textOf(patient["id"]), name: `${name?.given?.join(" ") ?? ""} ${name?.family ?? ""}` };
-  });
-  return {
-    patients: () => patients,
-    ofType: (type) => [...(types.get(type)?.values() ?? [])],
-    find: (type, id) => types.get(type)?.get(id),
-  };
+function freeze<T extends Json>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
 }
 
 const textOf = (value: unknown) => (typeof value === "string" ? value : "");
