@@ -14,6 +14,11 @@ const BASE = "https://fhir.example/base";
 // ValueSet is declared for its operation only.
 const TYPES = [...new Set([...apis().flatMap(resourceTypes), "Group"])].filter((type) => type !== "ValueSet");
 
+const textAt = (resource: JsonObject, name: string) => {
+  const value = resource[name];
+  return typeof value === "string" ? value : "";
+};
+
 const shown = (population: Population, type: string) =>
   population.ofType(type).map((resource) => present(resource, BASE));
 
@@ -79,8 +84,8 @@ describe("the synthetic data", () => {
     for (const resource of TYPES.flatMap((type) => shown(population, type))) {
       const { messages } = fhir.validate(resource);
       expect(
-        messages.filter((message) => message.severity === "error" || message.severity === "fatal"),
-        `${String(resource["resourceType"])}/${String(resource["id"])}`,
+        messages.filter(({ severity }) => /error|fatal/.test(severity ?? "")),
+        textAt(resource, "id"),
       ).toEqual([]);
     }
   });
@@ -114,12 +119,12 @@ describe("the synthetic data", () => {
       const observer = mustSupport(definitions, profile);
       const patients = new Map<string, Set<string>>();
       for (const resource of resources) {
-        const patient = /-(\d+)(?:-origin)?$/.exec(String(resource["id"]))?.[1] ?? "";
+        const patient = /-(\d+)(?:-origin)?$/.exec(textAt(resource, "id"))?.[1] ?? "";
         for (const item of observer.observe(resource)) {
           patients.set(item, (patients.get(item) ?? new Set()).add(patient));
         }
       }
-      const wanted = OF_NOBODY.has(String(resources[0]?.["resourceType"])) ? 1 : 20;
+      const wanted = OF_NOBODY.has(textAt(resources[0] ?? {}, "resourceType")) ? 1 : 20;
       const rare = observer.items.filter((item) => (patients.get(item.id)?.size ?? 0) < wanted);
       expect(rare.map((item) => item.id)).toEqual([]);
     });

@@ -183,9 +183,10 @@ export function makeCarePlans(chart: Chart): JsonObject[] {
   ];
 }
 
+const role = (code: string, display: string) => [concept(SNOMED, code, display)];
+
 export function makeCareTeams(chart: Chart): JsonObject[] {
   const { tenant } = chart;
-  const role = (code: string, display: string) => [concept(SNOMED, code, display)];
   const team = (kind: string, status: string, participant: JsonObject[]): JsonObject => ({
     resourceType: "CareTeam",
     id: chart.idOf(kind),

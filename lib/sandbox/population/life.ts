@@ -113,9 +113,10 @@ export function makeSocialHistory(chart: Chart): JsonObject[] {
 
 const SIMPLE = "us-core-simple-observation";
 
+const ofUsCore = (code: string, display: string) => [concept(US_CORE_CATEGORY, code, display)];
+
 export function makeSimpleObservations(chart: Chart): JsonObject[] {
   const derivedFrom = [chart.to("QuestionnaireResponse", "questionnaire-response")];
-  const ofUsCore = (code: string, display: string) => [concept(US_CORE_CATEGORY, code, display)];
   return [
     observation(chart, "household", {
       profiles: [SIMPLE],
