@@ -46,8 +46,9 @@ export function scaler(
   };
 }
 
-const exportedTypes = () =>
-  Object.keys(exportTypes()).filter((type) => type !== "ValueSet" && type !== "Binary");
+// What the provider's API exports: claims are the payer's.
+const NOT_EXPORTED = new Set(["Binary", "ExplanationOfBenefit", "ValueSet"]);
+const exportedTypes = () => Object.keys(exportTypes()).filter((type) => !NOT_EXPORTED.has(type));
 
 /** A population in which copies are found, and belong to the groups of their originals. */
 function scaledPopulation(population: Population, scale: Scale): Population {
