@@ -3,6 +3,7 @@ import { procedures as authFlows } from "./auth-flows/procedures.ts";
 import { procedures as capabilityStatement } from "./capability-statement/procedures.ts";
 import { procedures as declaredAnswers } from "./declared-answers/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
+import { procedures as usCore } from "./us-core/procedures.ts";
 
 /** The procedures of every suite, by suite and name. */
 export const procedures: Procedures = {
@@ -10,4 +11,5 @@ export const procedures: Procedures = {
   "capability-statement": capabilityStatement,
   "declared-answers": declaredAnswers,
   "smart-configuration": smartConfiguration,
+  "us-core": usCore,
 };

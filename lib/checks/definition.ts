@@ -117,6 +117,10 @@ export interface CheckDefinition {
   readonly id: string;
   readonly suite: string;
   readonly suiteTitle: string;
+  /** What sort of question it is: `search`, `read` …; rows of one entry share it. */
+  readonly kind?: string;
+  /** Short name of the profile it is about. */
+  readonly profile?: string;
   readonly title: string;
   readonly level: Level;
   readonly requirements: readonly RequirementReference[];
@@ -137,6 +141,8 @@ export interface CheckDefinition {
 
 export interface SuiteDefinition {
   readonly id: string;
+  /** Where it is defined: `suites/<suite>/checks.yaml` and what stands beside it. */
+  readonly files: readonly string[];
   readonly title: string;
   readonly description?: string;
   readonly applies: Applies;

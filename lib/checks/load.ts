@@ -26,6 +26,8 @@ interface RowsEntry {
 
 interface CheckEntry {
   readonly id: string;
+  readonly kind?: string;
+  readonly profile?: string;
   readonly title: string;
   readonly level: string;
   readonly requirements: readonly string[];
@@ -45,16 +47,23 @@ interface CheckEntry {
 
 interface SuiteEntry {
   readonly suite: string;
-  readonly title: string;
+  readonly title?: string;
   readonly description?: string;
   readonly applies?: Applies;
-  readonly checks: readonly CheckEntry[];
+  readonly checks?: readonly CheckEntry[];
+}
+
+/** What `checks.yaml` says of the suite for all its files. */
+interface SuiteHead {
+  readonly id: string;
+  readonly title: string;
 }
 
 let loaded: readonly SuiteDefinition[] | undefined;
 
 /**
- * Loads every `suites/<suite>/checks.yaml` of the package, checks it against its schema and expands rows.
+ * Loads every `suites/<suite>/checks.yaml` of the package with the further `*.yaml` beside it, checks them against
+ * their schema and expands rows.
  *
  * @throws ConfigurationError naming file, line and field
  */
@@ -66,9 +75,16 @@ export function loadSuites(): readonly SuiteDefinition[] {
   const folder = join(root, "suites");
   const suites = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, "checks.yaml")))
-    .map((entry) => `suites/${entry.name}/checks.yaml`)
+    .map(({ name }) => name)
     .toSorted()
-    .map((name) => expandSuite(readYaml<SuiteEntry>(join(root, name), name, validate), requirements));
+    .map((name) => {
+      const files = readdirSync(join(folder, name))
+        .filter((file) => file.endsWith(".yaml"))
+        .toSorted((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))
+        .map((file) => `suites/${name}/${file}`)
+        .map((file) => readYaml<SuiteEntry>(join(root, file), file, validate));
+      return expandSuite(files, requirements);
+    });
   const seen = new Map<string, string>();
   for (const check of suites.flatMap((suite) => suite.checks)) {
     const before = seen.get(check.id);
@@ -79,9 +95,44 @@ export function loadSuites(): readonly SuiteDefinition[] {
   return (loaded = suites);
 }
 
-function expandSuite(file: YamlFile<SuiteEntry>, requirements: RequirementIndex): SuiteDefinition {
-  const suite = file.value;
-  const checks = suite.checks.flatMap((entry, index) => {
+/** The file that says what the suite is comes first. */
+function rank(file: string): number {
+  return file === "checks.yaml" ? 0 : 1;
+}
+
+function expandSuite(
+  files: readonly YamlFile<SuiteEntry>[],
+  requirements: RequirementIndex,
+): SuiteDefinition {
+  const [first] = files;
+  const title = first?.value.title;
+  if (first === undefined || title === undefined)
+    throw new ConfigurationError(`lacks "title"`, { file: first?.file ?? "suites" });
+  const head: SuiteHead = { id: first.value.suite, title };
+  const { description, applies } = first.value;
+  return {
+    id: head.id,
+    files: files.map(({ file }) => file),
+    title,
+    ...(description === undefined ? {} : { description }),
+    applies: applies ?? {},
+    checks: files.flatMap((file) => expandFile(file, head, requirements)),
+  };
+}
+
+function expandFile(
+  file: YamlFile<SuiteEntry>,
+  suite: SuiteHead,
+  requirements: RequirementIndex,
+): readonly CheckDefinition[] {
+  if (file.value.suite !== suite.id) {
+    throw new ConfigurationError(`is of the suite ${file.value.suite}, in the folder of ${suite.id}`, {
+      file: file.file,
+      line: file.line(["suite"]),
+      field: "suite",
+    });
+  }
+  return (file.value.checks ?? []).flatMap((entry, index) => {
     const place = (...path: (string | number)[]) => ({
       file: file.file,
       line: file.line(["checks", index, ...path]),
@@ -89,19 +140,12 @@ function expandSuite(file: YamlFile<SuiteEntry>, requirements: RequirementIndex)
     });
     return rowsOf(entry, place).map((row) => defineCheck(suite, substitute(entry, row), requirements, place));
   });
-  return {
-    id: suite.suite,
-    title: suite.title,
-    ...(suite.description === undefined ? {} : { description: suite.description }),
-    applies: suite.applies ?? {},
-    checks,
-  };
 }
 
 type Place = (...path: (string | number)[]) => { file: string; line: number | undefined; field: string };
 
 function defineCheck(
-  suite: SuiteEntry,
+  suite: SuiteHead,
   entry: CheckEntry,
   requirements: RequirementIndex,
   place: Place,
@@ -112,9 +156,11 @@ function defineCheck(
   }
   const at = place();
   return {
-    id: `${suite.suite}.${entry.id}`,
-    suite: suite.suite,
+    id: `${suite.id}.${entry.id}`,
+    suite: suite.id,
     suiteTitle: suite.title,
+    ...(entry.kind === undefined ? {} : { kind: entry.kind }),
+    ...(entry.profile === undefined ? {} : { profile: entry.profile }),
     title: entry.title,
     level: level satisfies Level,
     requirements: entry.requirements.map((id, index) => {

@@ -129,9 +129,11 @@ async function listChecks(args: ListArguments): Promise<Listing> {
   const entries = loadSuites()
     .filter((suite) => suites.length === 0 || suites.includes(suite.id))
     .flatMap((suite) => suite.checks)
-    .map(({ id, suite, title, level, requirements, proofs, remedy, source }) => ({
+    .map(({ id, suite, kind, profile, title, level, requirements, proofs, remedy, source }) => ({
       id,
       suite,
+      ...(kind === undefined ? {} : { kind }),
+      ...(profile === undefined ? {} : { profile }),
       title,
       level,
       requirements,

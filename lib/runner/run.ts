@@ -226,7 +226,7 @@ function describeRun(
 /** Checksums of what verdicts rest on. Secrets are not in these files: configuration only refers to them. */
 function digests(configuration: Configuration, tenant: string): Readonly<Record<string, string>> {
   const { root } = ownPackage();
-  const suites = [...new Set(loadSuites().map((suite) => `suites/${suite.id}/checks.yaml`))];
+  const suites = loadSuites().flatMap((suite) => suite.files);
   const packs = ["fhir-r4-4.0.1", "us-core-6.1.0"].map((pack) => `profiles/${pack}/manifest.json`);
   const files = [
     ...configuration.files(tenant).map(

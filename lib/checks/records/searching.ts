@@ -61,7 +61,7 @@ export type SearchResult =
 
 /** Resources that are equal are kept once, however many searches find them. */
 interface Shelf {
-  intern(resource: Resource): Resource;
+  readonly intern: (resource: Resource) => Resource;
 }
 
 const shelf: Fact<Shelf> = {
