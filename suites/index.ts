@@ -1,5 +1,6 @@
 import type { Procedures } from "../lib/checks/answer.ts";
 import { procedures as authFlows } from "./auth-flows/procedures.ts";
+import { procedures as bulkExport } from "./bulk-export/procedures.ts";
 import { procedures as capabilityStatement } from "./capability-statement/procedures.ts";
 import { procedures as declaredAnswers } from "./declared-answers/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
@@ -8,6 +9,7 @@ import { procedures as usCore } from "./us-core/procedures.ts";
 /** The procedures of every suite, by suite and name. */
 export const procedures: Procedures = {
   "auth-flows": authFlows,
+  "bulk-export": bulkExport,
   "capability-statement": capabilityStatement,
   "declared-answers": declaredAnswers,
   "smart-configuration": smartConfiguration,

@@ -1,4 +1,5 @@
 import { notApplicableReason } from "./applies.ts";
+import { exportFacts } from "./bulk/document-facts.ts";
 import {
   Blocked,
   NoData,
@@ -51,6 +52,9 @@ export async function answerCheck(
   const exchanges: string[] = [];
   const tables: ResultTable[] = [];
   const verdict = await verdictOf(check, session, session.context(exchanges, tables), procedures);
+  // What a finding names is evidence, however it came about.
+  for (const { exchange } of "findings" in verdict ? verdict.findings : [])
+    if (exchange !== undefined && !exchanges.includes(exchange)) exchanges.push(exchange);
   return { verdict, exchanges, tables, startedAt, durationMs: Math.round(performance.now() - started) };
 }
 
@@ -127,7 +131,7 @@ async function holds(
 }
 
 async function factSubject(context: CheckContext, name: string): Promise<Subject> {
-  const fact = documentFacts[name];
+  const fact = documentFacts[name] ?? exportFacts[name];
   if (fact === undefined) throw new Error(`there is no fact ${name}`);
   return await context.fact(fact);
 }

@@ -142,6 +142,13 @@ export interface CheckContext {
   elsewhere(api: string): CheckContext;
   /** The tenant's other APIs that `elsewhere` gives, in the order of its configuration. */
   readonly otherApis: readonly string[];
+  /**
+   * A context whose exchanges are no evidence of the check, but for those that are cited and those that its findings
+   * name: for work of so many requests that nobody would look through them.
+   */
+  aside(): CheckContext;
+  /** Makes an exchange evidence of the check. */
+  cite(exchange: string): void;
   /** Has something ended when the session ends. */
   onClose(end: () => Promise<void>): void;
 }
@@ -227,6 +234,8 @@ export function openSession(
         throw new NotApplicable(`the tenant's configuration gives no usable ${api} in ${target.environment}`);
       return session.context(exchanges, tables);
     },
+    aside: () => context([], []),
+    cite: (exchange) => addAll(exchanges, [exchange]),
     onClose: (end) => void ends.push(end),
     fact: (fact) => pull(fact, exchanges),
     async send(request) {

@@ -63,6 +63,19 @@ export interface ClientEntry {
   readonly scopes?: readonly string[];
 }
 
+/** How exports are followed, as a tenant file says it. */
+export interface BulkEntry {
+  readonly timeLimitSeconds?: number;
+  readonly pollSeconds?: number;
+  readonly longestPauseSeconds?: number;
+  readonly parallelExports?: number;
+  readonly parallelDownloads?: number;
+  readonly maxLineBytes?: number;
+  readonly fileOrigins?: readonly string[];
+  readonly keepFiles?: "plain" | "encrypted";
+  readonly fileKey?: string;
+}
+
 export interface TenantApiEntry {
   readonly client?: ClientEntry;
   readonly otherClients?: Readonly<Record<string, ClientEntry>>;
@@ -72,6 +85,7 @@ export interface TenantApiEntry {
   readonly otherPatients?: readonly string[];
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups?: readonly string[];
+  readonly bulk?: BulkEntry;
   readonly fhirBase?: string;
   readonly title?: string;
   readonly access?: Access;

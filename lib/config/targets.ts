@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { ConfigurationError, suggest } from "./errors.ts";
 import type {
   Access,
+  BulkEntry,
   ClientAuthentication,
   Configuration,
   EvidenceMode,
@@ -27,6 +28,26 @@ export interface ClientRegistration {
   readonly jwksUrl?: string;
   readonly redirectUri?: string;
   readonly scopes?: readonly string[];
+}
+
+/** How exports are followed. */
+export interface BulkSettings {
+  /** All exports of a run together, from the first kick-off. */
+  readonly timeLimitSeconds: number;
+  /** First pause between two looks at the status where the server names none. */
+  readonly pollSeconds: number;
+  /** Longest pause between two looks, whatever Retry-After says; absent: Retry-After is honoured. */
+  readonly longestPauseSeconds?: number;
+  /** Exports under way at once. */
+  readonly parallelExports: number;
+  readonly parallelDownloads: number;
+  readonly maxLineBytes: number;
+  /** Origins beside the FHIR server's own that files may be fetched from, without the token. */
+  readonly fileOrigins: readonly string[];
+  /** Keeps the downloaded files in the results folder. */
+  readonly keepFiles?: "plain" | "encrypted";
+  /** 32 bytes in base64 or hexadecimal. */
+  readonly fileKey?: Secret;
 }
 
 /** tenant × environment × API, with a client registration. */
@@ -67,6 +88,8 @@ export interface Target {
   /** Ids of such patients' resources, by type. */
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups: readonly string[];
+  /** Absent where the configuration says nothing of it: `bulkSettings` has the defaults. */
+  readonly bulk?: BulkSettings;
   readonly mutations: "forbidden" | "allowed";
 }
 
@@ -251,6 +274,7 @@ function buildTarget(
     ...(target.otherPatients === undefined ? {} : { otherPatients: target.otherPatients }),
     ...(target.foreignResources === undefined ? {} : { foreignResources: target.foreignResources }),
     groups: target.groups ?? [],
+    ...(target.bulk === undefined ? {} : { bulk: bulkOf(target.bulk, tenant, env, place) }),
     mutations: entry.mutations ?? "forbidden",
   } as const;
 
@@ -324,6 +348,30 @@ function registration(
   };
   if (registered.key !== undefined) checkPrivateKey(registered.key, place(...at, "key"));
   return registered;
+}
+
+/** How exports are followed where nothing else is said. */
+export const BULK_DEFAULTS: BulkSettings = {
+  timeLimitSeconds: 3600,
+  pollSeconds: 2,
+  parallelExports: 1,
+  parallelDownloads: 4,
+  maxLineBytes: 32 * 1024 * 1024,
+  fileOrigins: [],
+};
+
+function bulkOf(
+  { fileKey, ...entry }: BulkEntry,
+  tenant: TenantFile,
+  env: Readonly<Record<string, string | undefined>>,
+  place: (...more: string[]) => { file: string; line: number | undefined; field: string },
+): BulkSettings {
+  if (fileKey === undefined) return { ...BULK_DEFAULTS, ...entry };
+  const key = resolveSecret(fileKey, "file_key", tenant.folder, env, place("bulk", "fileKey"));
+  const bytes = /^[0-9a-f]{64}$/i.test(key.reveal()) ? 32 : Buffer.from(key.reveal(), "base64").length;
+  if (bytes !== 32)
+    throw new ConfigurationError("is not 32 bytes in base64 or hexadecimal", place("bulk", "fileKey"));
+  return { ...BULK_DEFAULTS, ...entry, fileKey: key };
 }
 
 const TIMEOUT_SECONDS = { form: 60, browser: 20, manual: 180, "refresh-token": 60 } as const;

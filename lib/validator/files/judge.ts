@@ -1,7 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
+import type { DefinitionSource } from "../pack/format.ts";
 import type { ValidationResult, Validator } from "../result.ts";
 import type { TerminologyService } from "../terminology.ts";
+import type { Census, CensusSettings } from "./census.ts";
+import { createExaminer } from "./examine.ts";
 import { printRecord } from "./print.ts";
 import { emptyTally, recordOf, tallyResult, unreadable, type PrintSettings, type Tally } from "./record.ts";
 
@@ -12,6 +15,8 @@ export type Unit =
       readonly source: string;
       readonly firstLine: number;
       readonly bytes: Uint8Array<ArrayBuffer>;
+      /** Takes a census of the lines instead of printing what is found. */
+      readonly census?: CensusSettings;
     }
   | {
       readonly kind: "overlong";
@@ -28,6 +33,7 @@ export interface UnitAnswer {
   /** Printed as it is. */
   readonly output: string;
   readonly tally: Tally;
+  readonly census?: Census;
 }
 
 /** Is this several lines, the first of which is a whole object? */
@@ -50,6 +56,7 @@ export interface Closable {
 
 export interface JudgeOptions {
   readonly validator: Validator;
+  readonly definitions: DefinitionSource;
   /** Profiles given by the user. */
   readonly profiles: readonly string[];
   /** Judge resources that claim no profile by the guide's profile for their type. */
@@ -176,8 +183,13 @@ export function createJudge(options: JudgeOptions): (unit: Unit) => Promise<Unit
     }
   }
 
+  let examine: ReturnType<typeof createExaminer> | undefined;
   return async (unit) => {
     const tally = emptyTally();
+    if (unit.kind === "lines" && unit.census !== undefined) {
+      examine ??= createExaminer(options);
+      return { output: "", tally, census: examine(unit, unit.census) };
+    }
     let output = "";
     const add = ({ source, line, result }: Judged): void => {
       tallyResult(tally, result);

@@ -33,6 +33,7 @@ export async function openJudgeOptions(settings: JudgeSettings): Promise<JudgeOp
   }
   return {
     validator: createValidator(definitions),
+    definitions,
     profiles: settings.profiles,
     guideProfiles: settings.guide !== undefined,
     print: settings.print,

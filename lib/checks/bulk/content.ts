@@ -1,0 +1,203 @@
+/** What exports hold: downloaded and looked through once, asked by many. */
+import { availableParallelism } from "node:os";
+import type { ManifestFile } from "../../bulk/index.ts";
+import { addCensus, emptyCensus, type Census } from "../../validator/files/census.ts";
+import { keyAs, keyOf, typeOfKey } from "../../validator/files/keys.ts";
+import { Blocked, type CheckContext, type Fact } from "../context.ts";
+import { mainExport, teller, type CompletedExport } from "./export.ts";
+import { createGathered, fetchFile, openExaminer, type ExportedFile, type Gathered } from "./files.ts";
+import { bulkAccess, bulkSettings, exportDeadline } from "./session.ts";
+
+/** An export with all that its files hold. */
+export interface ExportContent {
+  readonly completed: CompletedExport;
+  /** In the manifest's order. */
+  readonly files: readonly ExportedFile[];
+  /** Of the output files together. */
+  readonly census: Census;
+  /** Of the error files, of the files of deletions. */
+  readonly messages: Census;
+  readonly deletions: Census;
+  readonly keys: Gathered;
+  /** Whether every output file was read to its end. */
+  readonly isWhole: boolean;
+}
+
+/** The main export's content, judged by US Core. */
+export const mainContent: Fact<ExportContent> = {
+  name: "exported data",
+  explainedBy: "bulk-export.files-accessible",
+  provide: async (context) => {
+    const completed = await context.fact(mainExport);
+    return await fetchContent(context, completed, guideOf(context));
+  },
+};
+
+/** The content of another export, counted but not judged. */
+export function contentOf(completed: Fact<CompletedExport>): Fact<ExportContent> {
+  return {
+    name: `data of the ${completed.name}`,
+    explainedBy: "bulk-export.files-accessible",
+    provide: async (context) => await fetchContent(context, await context.fact(completed), undefined),
+  };
+}
+
+/** The guide whose profiles the target promises. */
+export function guideOf(context: CheckContext): string {
+  const { standards } = context.target;
+  return ["us-core-6.1.0", "us-core-3.1.1"].find((guide) => standards.includes(guide)) ?? "us-core-6.1.0";
+}
+
+/** More threads than this would wait for the network. */
+const MOST_THREADS = 4;
+const RETRY_PAUSE_MS = 500;
+
+async function fetchContent(
+  context: CheckContext,
+  completed: CompletedExport,
+  guide: string | undefined,
+): Promise<ExportContent> {
+  const { manifest } = completed;
+  if (manifest === undefined) {
+    throw new Blocked("the status of the finished export holds no manifest", "bulk-export.manifest-schema");
+  }
+  const settings = bulkSettings(context);
+  const aside = context.aside();
+  const access = bulkAccess(aside);
+  const keys = createGathered();
+  const threads = guide === undefined ? 0 : Math.min(availableParallelism(), MOST_THREADS);
+  const examiner = openExaminer(context.target.base, guide, threads);
+  const deadline = await exportDeadline(context);
+  const progress = createProgress(context, manifest.files.length);
+  const found = new Map<ManifestFile, ExportedFile>();
+  const waiting = manifest.files.values();
+  const lane = async (): Promise<void> => {
+    for (const file of waiting) {
+      const options = {
+        access,
+        allowedOrigins: settings.fileOrigins,
+        withToken: manifest.requiresAccessToken !== false,
+        deadline,
+        retryPauseMs: Math.min(RETRY_PAUSE_MS, settings.pollSeconds * 1000),
+        maxLineBytes: settings.maxLineBytes,
+        examiner,
+        onProgress: progress.add,
+      };
+      found.set(file, await fetchFile(file, options, keys));
+      progress.fileDone();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: settings.parallelDownloads }, lane));
+  } finally {
+    await examiner.close();
+  }
+  const files = manifest.files.flatMap((file) => found.get(file) ?? []);
+  const [first] = files;
+  if (first?.facts.exchange !== undefined) context.cite(first.facts.exchange);
+  return { completed, files, ...summed(files), keys: settled(keys), isWhole: isWhole(files) };
+}
+
+function isWhole(files: readonly ExportedFile[]): boolean {
+  return files.every(({ file, facts }) => file.kind !== "output" || facts.problem === undefined);
+}
+
+function settled(keys: Gathered): Gathered {
+  keys.ids.settle("all");
+  keys.references.settle("unique");
+  keys.targets.settle("unique");
+  keys.belongings.settle("all");
+  keys.deleted.settle("unique");
+  return keys;
+}
+
+function summed(files: readonly ExportedFile[]) {
+  const sums = { output: emptyCensus(), error: emptyCensus(), deleted: emptyCensus() };
+  for (const { file, census } of files) addCensus(sums[file.kind], census);
+  return { census: sums.output, messages: sums.error, deletions: sums.deleted };
+}
+
+function createProgress(context: CheckContext, files: number) {
+  const tell = teller(context, "downloading the export");
+  const begun = Date.now();
+  let bytes = 0;
+  let resources = 0;
+  let done = 0;
+  return {
+    fileDone: () => void (done += 1),
+    add: (moreBytes: number, moreResources: number) => {
+      bytes += moreBytes;
+      resources += moreResources;
+      const speed = bytes / 1e6 / Math.max(0.001, (Date.now() - begun) / 1000);
+      tell(`${done} of ${files} files, ${resources} resources, ${speed.toFixed(1)} MB/s`);
+    },
+  };
+}
+
+/** Whether an export holds a resource. */
+export function holds({ keys }: ExportContent, type: string, id: string): boolean {
+  return keys.ids.count(keyOf(type, id)) > 0;
+}
+
+/** How many resources of a type belong to a patient. */
+export function countOf({ keys }: ExportContent, patient: string, type: string): number {
+  return keys.belongings.count(keyAs(keyOf("Patient", patient), type));
+}
+
+/** Resources that are there more than once, by type. */
+export function duplicates({ keys }: ExportContent): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  const all = keys.ids.view();
+  for (let at = 1; at < all.length; at += 1) {
+    const key = all[at] ?? 0n;
+    if (key !== all[at - 1]) continue;
+    const type = typeOfKey(key) ?? "unknown";
+    found.set(type, (found.get(type) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** References to resources that the export does not hold, by type. */
+export function unresolved({ keys }: ExportContent): ReadonlyMap<string, number> {
+  return missing(keys.references.view(), keys.ids.view());
+}
+
+/** What Provenance resources are about that the export does not hold, by type. */
+export function unresolvedTargets({ keys }: ExportContent): ReadonlyMap<string, number> {
+  return missing(keys.targets.view(), keys.ids.view());
+}
+
+/** Types of the resources that belong to patients whom the export does not hold, with their number. */
+export function ofOtherPatients({ keys }: ExportContent): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const key of keys.belongings.view()) {
+    if (keys.ids.count(keyAs(key, "Patient")) > 0) continue;
+    const type = typeOfKey(key) ?? "unknown";
+    found.set(type, (found.get(type) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** Deleted resources that are exported all the same, by type. */
+export function deletedButExported({ keys }: ExportContent): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const key of keys.deleted.view()) {
+    if (keys.ids.count(key) === 0) continue;
+    const type = typeOfKey(key) ?? "unknown";
+    found.set(type, (found.get(type) ?? 0) + 1);
+  }
+  return found;
+}
+
+/** Members of one sorted list that are not in another, by type. Both are walked through once. */
+function missing(wanted: BigUint64Array, there: BigUint64Array): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  let at = 0;
+  for (const key of wanted) {
+    while (at < there.length && (there[at] ?? 0n) < key) at += 1;
+    if (there[at] === key) continue;
+    const type = typeOfKey(key) ?? "unknown";
+    found.set(type, (found.get(type) ?? 0) + 1);
+  }
+  return found;
+}

@@ -1,0 +1,214 @@
+/** Exports as facts: each is made once for a run, whoever asks, and looked at by many. */
+import {
+  describeKickOff,
+  pollExport,
+  reachOf,
+  readManifest,
+  type KickOff,
+  type Manifest,
+  type Poll,
+  type PollOutcome,
+} from "../../bulk/index.ts";
+import { Blocked, NotApplicable, type CheckContext, type Fact } from "../context.ts";
+import type { Subject } from "../expectations.ts";
+import { subjectOf } from "../subject.ts";
+import type { Finding } from "../verdict.ts";
+import {
+  bulkAccess,
+  bulkSettings,
+  exportDeadline,
+  inExportTurn,
+  kickOffExport,
+  MANIFEST_BYTES,
+  outOfTime,
+  timeLimitInWords,
+  type Asker,
+  type Started,
+} from "./session.ts";
+
+/** An export that is complete: its files are ready, none has been fetched. */
+export interface CompletedExport {
+  readonly started: Started;
+  readonly statusUrl: string;
+  readonly polls: readonly Poll[];
+  /** The answer with status 200. */
+  readonly completed: Subject;
+  /** Milliseconds since the epoch, when it was seen to be complete. */
+  readonly completedAt: number;
+  /** Undefined where the answer is no JSON object. */
+  readonly manifest: Manifest | undefined;
+}
+
+const LONGEST_PAUSE_MS = 30_000;
+
+/** Status of a kick-off that says: this is not offered, or not with these parameters. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status !== 401 && status !== 403 && status !== 429;
+}
+
+/**
+ * The kick-off of the export that most questions are asked of: all that the tenant's configured group has; without a
+ * group, all patients; where that is not offered, everything.
+ */
+export const mainKickOff: Fact<Started> = {
+  name: "export",
+  explainedBy: "bulk-export.kick-off-accepted",
+  async provide(context) {
+    const [group] = context.target.groups;
+    const levels: KickOff["level"][] =
+      group === undefined ? [{ kind: "patient" }, { kind: "system" }] : [{ kind: "group", id: group }];
+    let last: Started | undefined;
+    for (const level of levels) {
+      last = await kickOffExport(context, { level });
+      if (last.statusUrl !== undefined || !isRefusal(last.response.status)) break;
+    }
+    if (last?.statusUrl !== undefined) return last;
+    const status = last?.response.status ?? 0;
+    const words = last === undefined ? "an export" : `an ${describeKickOff(last.kickOff)}`;
+    const reason =
+      status === 202
+        ? `${words} was accepted without a usable Content-Location`
+        : `${words} was answered with status ${status}`;
+    const hint = group === undefined ? "; the configuration names no group (groups) to export instead" : "";
+    throw new Blocked(`${reason}${hint}`, "bulk-export.kick-off-accepted", [
+      {
+        code: status === 202 ? "export.no-status-url" : "http.status",
+        expected: "status 202 with a Content-Location",
+        actual: `${reason}${hint}`,
+        ...(last === undefined ? {} : { exchange: last.response.exchange }),
+      },
+    ]);
+  },
+};
+
+/** The main export, complete. */
+export const mainExport: Fact<CompletedExport> = {
+  name: "finished export",
+  explainedBy: "bulk-export.status-completes",
+  provide: (context) =>
+    inExportTurn(context, async () => followToEnd(context, await context.fact(mainKickOff))),
+};
+
+/** The level of the main export: what further exports are made of. */
+export async function exportLevel(context: CheckContext): Promise<KickOff["level"]> {
+  return (await context.fact(mainKickOff)).kickOff.level;
+}
+
+/**
+ * An export of its own, complete; the same for all who ask for the same.
+ *
+ * @returns the fact; pulling it throws NotApplicable where the server refuses the kick-off (4xx, 5xx), since what is
+ * asked for may be optional: a check of what is required looks at the kick-off itself
+ */
+export function exportOf(kickOff: KickOff, asker?: Asker): Fact<CompletedExport> {
+  return {
+    name: `finished export ${JSON.stringify({ kickOff, asker })}`,
+    explainedBy: "bulk-export.status-completes",
+    provide: (context) =>
+      inExportTurn(context, async () => {
+        const started = await kickOffExport(context, kickOff, asker);
+        const { status } = started.response;
+        if (started.statusUrl !== undefined) return await followToEnd(context, started, asker);
+        throw new NotApplicable(
+          status === 202
+            ? `an ${describeKickOff(kickOff)} was accepted without a usable Content-Location`
+            : `an ${describeKickOff(kickOff)} is not offered: status ${status}`,
+        );
+      }),
+  };
+}
+
+/**
+ * Polls until the export is complete.
+ *
+ * @throws Blocked when it fails, when the time is up, or where its status URL must not be asked
+ */
+export async function followToEnd(
+  context: CheckContext,
+  started: Started,
+  asker: Asker = {},
+): Promise<CompletedExport> {
+  const statusUrl = reachableStatus(context, started);
+  const { pollSeconds, longestPauseSeconds } = bulkSettings(context);
+  const deadline = await exportDeadline(context);
+  if (Date.now() >= deadline) throw outOfTime(context);
+  const tell = teller(context, describeKickOff(started.kickOff));
+  const aside = context.aside();
+  const outcome = await pollExport(bulkAccess(aside, asker), {
+    url: statusUrl,
+    deadline,
+    pace: {
+      firstPauseMs: pollSeconds * 1000,
+      longestPauseMs: LONGEST_PAUSE_MS,
+      ...(longestPauseSeconds === undefined ? {} : { capMs: longestPauseSeconds * 1000 }),
+    },
+    manifestBytes: MANIFEST_BYTES,
+    onPoll: (poll) => tell(`in progress${poll.progress === undefined ? "" : `, ${shown(poll.progress)}`}`),
+  });
+  for (const poll of [outcome.polls[0], outcome.polls.at(-1)])
+    if (poll !== undefined) context.cite(poll.exchange);
+  if (outcome.kind !== "complete") throw unfinished(context, outcome);
+  const completed = subjectOf("the status of a finished export", outcome.response);
+  return {
+    started,
+    statusUrl,
+    polls: outcome.polls,
+    completed,
+    completedAt: Date.now(),
+    manifest: readManifest(completed.json),
+  };
+}
+
+function reachableStatus(context: CheckContext, { statusUrl, response }: Started): string {
+  if (statusUrl === undefined) throw new Error("an export without a status URL cannot be followed");
+  const reach = reachOf(statusUrl, context.target.base, bulkSettings(context).fileOrigins);
+  if (reach === "own" || reach === "allowed") return statusUrl;
+  const { origin } = new URL(statusUrl);
+  throw new Blocked(
+    `the status URL lies at ${origin}, another origin than the FHIR server's: nothing is sent there`,
+    "bulk-export.status-url-own-origin",
+    [
+      {
+        code: "url.elsewhere",
+        expected: `a status URL at ${new URL(context.target.base).origin}`,
+        actual: origin,
+        location: "Content-Location",
+        exchange: response.exchange,
+      },
+    ],
+  );
+}
+
+function unfinished(context: CheckContext, outcome: Exclude<PollOutcome, { kind: "complete" }>): Blocked {
+  if (outcome.kind === "out-of-time") {
+    return new Blocked(
+      `the export was not complete within ${timeLimitInWords(context)}, after ${outcome.polls.length} looks at its status (bulk.timeLimitSeconds)`,
+      "bulk-export.status-completes",
+    );
+  }
+  const { answer } = outcome;
+  const actual =
+    answer.kind === "failure" ? answer.failure.message : `status ${answer.status} while it was followed`;
+  const finding: Finding = {
+    code: answer.kind === "failure" ? `http.${answer.failure.code}` : "http.status",
+    expected: "status 202 until the export is complete, then 200",
+    actual,
+    exchange: answer.exchange,
+  };
+  return new Blocked(`the export failed: ${actual}`, "bulk-export.status-completes", [finding]);
+}
+
+/** What a server says in a header, fit for a terminal. */
+function shown(text: string): string {
+  return text.replaceAll(/[^\x20-\x7E]/g, "?").slice(0, 60);
+}
+
+/** Announces how an export fares, not more often than every ten seconds. */
+export function teller(context: CheckContext, what: string): (text: string) => void {
+  let last = Date.now();
+  return (text) => {
+    if (Date.now() - last < 10_000) return;
+    last = Date.now();
+    context.surroundings.announce(`${context.target.api}: ${what}: ${text}\n`);
+  };
+}
