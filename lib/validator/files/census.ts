@@ -100,8 +100,9 @@ const OF_PATIENT = ["subject", "patient", "beneficiary", "individual", "for", "c
 const UNKNOWN_TYPE = "unknown";
 const CODES = ["status", "gender"] as const;
 
+const NO_KEYS: Keys = new BigUint64Array(0);
+
 export function emptyCensus(): Census {
-  const none = () => new BigUint64Array(0);
   return {
     lines: 0,
     resources: 0,
@@ -113,10 +114,10 @@ export function emptyCensus(): Census {
     oddReferences: 0,
     foreignReferences: 0,
     attachments: { all: 0, withoutType: 0, withoutContent: 0, relativeUrl: 0, urls: [] },
-    ids: none(),
-    references: none(),
-    targets: none(),
-    belongings: none(),
+    ids: NO_KEYS,
+    references: NO_KEYS,
+    targets: NO_KEYS,
+    belongings: NO_KEYS,
     seen: {},
     samples: {},
     patients: [],
@@ -252,9 +253,12 @@ const REFERENCE = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za
 const ATTACHMENT = /^(attachment|photo|valueAttachment|contentAttachment|presentedForm)$/;
 
 function emptyType(): TypeCensus {
-  // Names come from data: none of them may meet a member that every object has.
-  const none = (): Record<string, number> => Object.create(null) as Record<string, number>;
-  return { resources: 0, invalid: 0, undated: 0, subsetted: 0, elements: none(), codes: none() };
+  return { resources: 0, invalid: 0, undated: 0, subsetted: 0, elements: noCounts(), codes: noCounts() };
+}
+
+/** Names come from data: none of them may meet a member that every object has. */
+function noCounts(): Record<string, number> {
+  return Object.create(null) as Record<string, number>;
 }
 
 function countMeta(resource: JsonObject, own: TypeCensus): void {
