@@ -17,6 +17,7 @@ import { knownIssueOf } from "./known-issues.ts";
 import type { KnownIssue } from "./known-issues.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { RunResults } from "./read.ts";
+import { tableMarkdown } from "./tables.ts";
 import { bounded, codeSpan, escapeMarkdown, markdownLink } from "./text.ts";
 
 const TEXT_SHOWN = 500;
@@ -24,6 +25,7 @@ const FINDINGS_IN_SUMMARY = 5;
 const CHECKS_PER_REASON = 30;
 /** Problems of a kind told at length; the others get a line each. */
 const PROBLEMS_AT_LENGTH = 40;
+const TABLES_SHOWN = 20;
 
 /** A run with what is needed to tell its story. */
 export interface SummaryInput {
@@ -89,6 +91,7 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
     unansweredSection("No data to test with", "no-data", results),
     unansweredSection("Not applicable", "not-applicable", results),
     notAskedSection(entry),
+    resultTables(results),
     tableSection(results),
     problems.length === 0
       ? ""
@@ -270,6 +273,28 @@ function some(words: readonly string[]): string {
   const more = unique.length - CHECKS_PER_REASON;
   return unique.slice(0, CHECKS_PER_REASON).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
+
+/** The tables that verdicts came with, those of problems first. */
+function resultTables(results: readonly CheckResult[]): string {
+  const withTables = results.flatMap((result) => (result.tables ?? []).map((table) => ({ result, table })));
+  if (withTables.length === 0) return "";
+  const ranked = [true, false].flatMap((unmet) =>
+    withTables.filter(({ result }) => UNMET.has(result.status) === unmet),
+  );
+  const more = ranked.length - TABLES_SHOWN;
+  return [
+    "### Tables",
+    ...ranked
+      .slice(0, TABLES_SHOWN)
+      .map(
+        ({ result, table }) =>
+          `${codeSpan(result.check)} on ${codeSpan(result.api)}\n\n${tableMarkdown(table)}`,
+      ),
+    ...(more > 0 ? [`… and ${more} more tables, in the report and in results.ndjson`] : []),
+  ].join("\n\n");
+}
+
+const UNMET: ReadonlySet<Status> = new Set(["fail", "error", "warn"]);
 
 const LEVELS: readonly Level[] = ["SHALL", "SHOULD", "MAY"];
 

@@ -18,7 +18,8 @@ import {
   STATUS_WORDS,
 } from "../explain.ts";
 import type { KnownIssue } from "../known-issues.ts";
-import { codeSpan, escapeMarkdown, markdownLink, oneLine, shown, webAddress } from "../text.ts";
+import { tableHtml, tablePage, TABLES_STYLE } from "../tables.ts";
+import { codeSpan, escapeMarkdown, escapeXml, markdownLink, oneLine, shown, webAddress } from "../text.ts";
 
 /** A file that belongs to a test result. */
 export interface AllureAttachmentFile {
@@ -85,6 +86,7 @@ export function mapToAllure(result: CheckResult, context: MappingContext): Mappe
   const uuid = allureUuid(result);
   const apiTitle = context.apiTitle ?? result.api;
   const evidence = attachExchanges(result, context, uuid);
+  const tables = attachTables(result, uuid);
   const start = Date.parse(result.startedAt);
   const begun = Number.isNaN(start) ? 0 : start;
   const status = STATUS[result.status];
@@ -104,17 +106,29 @@ export function mapToAllure(result: CheckResult, context: MappingContext): Mappe
     status,
     statusDetails: statusDetails(result),
     stage: Stage.FINISHED,
-    description: description(result, context.knownIssue),
+    ...descriptions(result, context.knownIssue),
     titlePath: [oneLine(apiTitle, 200), oneLine(result.suiteTitle, 200)],
     steps: [...findingSteps(result, status, evidence), ...requestSteps(evidence)],
-    attachments: [],
+    attachments: tables.map(({ attachment }) => attachment),
     parameters,
     labels: labels(result, apiTitle, context.knownIssue),
     links: links(result, context.knownIssue),
     start: begun,
     stop: begun + Math.round(result.durationMs),
   };
-  return { test, files: evidence.files };
+  return { test, files: [...tables.map(({ file }) => file), ...evidence.files] };
+}
+
+/** Each table as a page beside the verdict: Allure shows it in a frame of its own. */
+function attachTables(result: CheckResult, uuid: string) {
+  return (result.tables ?? []).map((table, index) => {
+    const fileName = `${uuid}-table-${index + 1}-attachment.html`;
+    const name = oneLine(table.title, 200) || "Table";
+    return {
+      attachment: { name, source: fileName, type: "text/html" } satisfies Attachment,
+      file: { fileName, content: tablePage(table) },
+    };
+  });
 }
 
 /** Stable per run, API and check: writing a verdict twice leaves one file. */
@@ -146,36 +160,87 @@ function statusDetails(result: CheckResult): TestResult["statusDetails"] {
   };
 }
 
-function description(result: CheckResult, issue: KnownIssue | undefined): string {
+/** How the parts of a description are written. */
+interface Writer {
+  readonly text: (text: string) => string;
+  readonly strong: (text: string) => string;
+  readonly code: (text: string) => string;
+  readonly link: (text: string, url: string) => string;
+  readonly paragraph: (text: string) => string;
+  readonly list: (items: readonly string[]) => string;
+}
+
+const MARKDOWN: Writer = {
+  text: escapeMarkdown,
+  strong: (text) => `**${text}**`,
+  code: codeSpan,
+  link: markdownLink,
+  paragraph: (text) => `${text}\n`,
+  list: (items) => `${items.map((item) => `- ${item}`).join("\n")}\n`,
+};
+
+const HTML: Writer = {
+  text: escapeXml,
+  strong: (text) => `<strong>${text}</strong>`,
+  code: (text) => `<code>${escapeXml(text)}</code>`,
+  link(text, url) {
+    const address = webAddress(url);
+    const name = escapeXml(text);
+    return address === undefined
+      ? name
+      : `<a href="${escapeXml(address)}" target="_blank" rel="noreferrer">${name}</a>`;
+  },
+  paragraph: (text) => `<p>${text}</p>`,
+  list: (items) => `<ul>${items.map((item) => `<li>${item}</li>`).join("")}</ul>`,
+};
+
+/** As Markdown, or as HTML where there are tables to show: Markdown's have neither colours nor anything that stays. */
+function descriptions(
+  result: CheckResult,
+  issue: KnownIssue | undefined,
+): Pick<TestResult, "description" | "descriptionHtml"> {
+  const markdown = { description: description(result, issue, MARKDOWN).join("\n") };
+  const { tables = [] } = result;
+  if (tables.length === 0) return markdown;
+  const [headline = "", ...more] = description(result, issue, HTML);
+  const shownTables = tables.map((table, index) => tableHtml(table, `table-${index + 1}`));
+  // Allure's sanitizer drops a style that comes first.
+  const html = [headline, `<style>${TABLES_STYLE}</style>`, ...shownTables, ...more].join("\n");
+  return { ...markdown, descriptionHtml: html };
+}
+
+function description(result: CheckResult, issue: KnownIssue | undefined, to: Writer): readonly string[] {
   const verbs = { SHALL: "required", SHOULD: "recommended", MAY: "optional" } as const;
+  const labelled = (label: string, text: string) => to.paragraph(`${to.strong(`${label}:`)} ${text}`);
   const lines = [
-    `**${STATUS_WORDS[result.status]}.** ${escapeMarkdown(shown(headline(result), 2_000))}`,
-    "",
-    ...(result.remedy === undefined
-      ? []
-      : [`**What to do:** ${escapeMarkdown(shown(result.remedy, 2_000))}`, ""]),
+    to.paragraph(
+      `${to.strong(`${STATUS_WORDS[result.status]}.`)} ${to.text(shown(headline(result), 2_000))}`,
+    ),
+    ...(result.remedy === undefined ? [] : [labelled("What to do", to.text(shown(result.remedy, 2_000)))]),
     ...(issue === undefined
       ? []
       : [
-          `**Known issue:** ${markdownLink(issue.id, issue.url ?? "")}: ${escapeMarkdown(shown(issue.reason, 1_000))}`,
-          "",
+          labelled(
+            "Known issue",
+            `${to.link(issue.id, issue.url ?? "")}: ${to.text(shown(issue.reason, 1_000))}`,
+          ),
         ]),
-    `**Level:** ${result.level} (${verbs[result.level]}) · **Check:** ${codeSpan(result.check)}`,
-    "",
+    to.paragraph(
+      `${to.strong("Level:")} ${result.level} (${verbs[result.level]}) · ${to.strong("Check:")} ${to.code(result.check)}`,
+    ),
   ];
   if (result.requirements.length > 0) {
     lines.push(
-      "**Requirements:**",
-      "",
-      ...result.requirements.map(
-        ({ id, url, conformance }) =>
-          `- ${markdownLink(id, url)}${conformance === undefined ? "" : ` (${escapeMarkdown(conformance)})`}`,
+      to.paragraph(to.strong("Requirements:")),
+      to.list(
+        result.requirements.map(
+          ({ id, url, conformance }) =>
+            `${to.link(id, url)}${conformance === undefined ? "" : ` (${to.text(conformance)})`}`,
+        ),
       ),
-      "",
     );
   }
-  lines.push("**Repeat this check alone:**", "", codeSpan(reproduceCommand(result)));
-  return lines.join("\n");
+  return [...lines, to.paragraph(to.strong("Repeat this check alone:")), to.code(reproduceCommand(result))];
 }
 
 function labels(result: CheckResult, apiTitle: string, issue: KnownIssue | undefined): Label[] {
