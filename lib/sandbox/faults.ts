@@ -88,9 +88,10 @@ function formOf(request: SandboxRequest): URLSearchParams {
 function parametersMatch(
   wanted: Readonly<Record<string, string | null>> | undefined,
   parameters: URLSearchParams,
+  fill: (text: string) => string,
 ): boolean {
   return Object.entries(wanted ?? {}).every(([name, pattern]) =>
-    textMatches(pattern, parameters.get(name) ?? undefined),
+    textMatches(pattern === null ? null : fill(pattern), parameters.get(fill(name)) ?? undefined),
   );
 }
 
@@ -136,8 +137,8 @@ function requestMatches(on: FaultOn, request: SandboxRequest, place: Place, fill
     includes(on.method, request.method) &&
     placeMatches(on, place, fill) &&
     headersMatch(on.header, request) &&
-    parametersMatch(on.query, request.url.searchParams) &&
-    (on.form === undefined || parametersMatch(on.form, formOf(request)))
+    parametersMatch(on.query, request.url.searchParams, fill) &&
+    (on.form === undefined || parametersMatch(on.form, formOf(request), fill))
   );
 }
 
