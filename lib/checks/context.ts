@@ -140,13 +140,21 @@ export interface CheckContext {
    * @throws NotApplicable when the tenant's configuration has no such API, or not all that it needs
    */
   elsewhere(api: string): CheckContext;
+  /**
+   * The same check's context on the same API of the second tenant, with that one's facts and registration.
+   *
+   * @throws NotApplicable when the configuration names no second tenant, or URLs do not tell tenants apart
+   */
+  atOtherTenant(): CheckContext;
   /** The tenant's other APIs that `elsewhere` gives, in the order of its configuration. */
   readonly otherApis: readonly string[];
   /**
    * A context whose exchanges are no evidence of the check, but for those that are cited and those that its findings
-   * name: for work of so many requests that nobody would look through them.
+   * name: for work of so many requests that nobody would look through them, or that several checks look at in parts.
+   *
+   * @param exchanges gathers their ids
    */
-  aside(): CheckContext;
+  aside(exchanges?: string[]): CheckContext;
   /** Makes an exchange evidence of the check. */
   cite(exchange: string): void;
   /** Has something ended when the session ends. */
@@ -193,6 +201,20 @@ export function openSession(
   const variables = variablesOf(target);
   const ends: (() => Promise<void>)[] = [];
   const kept = surroundings.kept?.(target.api) ?? NOTHING_KEPT;
+  let otherTenant: TargetSession | undefined;
+  const openOtherTenant = (): TargetSession => {
+    if (target.atOtherTenant === undefined) {
+      throw new NotApplicable(
+        target.baseOf === undefined
+          ? "there is no tenant in the base URL"
+          : "the configuration names no second tenant (otherTenant)",
+      );
+    }
+    // State that is kept belongs to the tenant under test.
+    const own: Surroundings = { ...surroundings, kept: () => NOTHING_KEPT };
+    otherTenant ??= openSession(target.atOtherTenant, http, certificateAuthority, own);
+    return otherTenant;
+  };
 
   const pull = async <T>(fact: Fact<T>, exchanges: string[]): Promise<T> => {
     let pending = known.get(fact.name);
@@ -234,7 +256,8 @@ export function openSession(
         throw new NotApplicable(`the tenant's configuration gives no usable ${api} in ${target.environment}`);
       return session.context(exchanges, tables);
     },
-    aside: () => context([], []),
+    atOtherTenant: () => openOtherTenant().context(exchanges, tables),
+    aside: (own = []) => context(own, []),
     cite: (exchange) => addAll(exchanges, [exchange]),
     onClose: (end) => void ends.push(end),
     fact: (fact) => pull(fact, exchanges),
@@ -256,6 +279,7 @@ export function openSession(
     context,
     async close() {
       await Promise.all(ends.splice(0).map((end) => end()));
+      await otherTenant?.close();
     },
   };
 }

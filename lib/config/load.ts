@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { ConfigurationError, suggest } from "./errors.ts";
 import { ownPackage } from "./package.ts";
 import type { LoginEntry } from "./login.ts";
+import type { TenantOwnerEntry, WithdrawalEntry } from "./owner.ts";
 import { compileSchema, readYaml, type YamlFile } from "./yaml.ts";
 
 export type EvidenceMode = "full" | "masked" | "none";
@@ -81,6 +82,12 @@ export interface TenantApiEntry {
   readonly otherClients?: Readonly<Record<string, ClientEntry>>;
   readonly login?: LoginEntry;
   readonly ehrLaunch?: { readonly start: string };
+  readonly withdrawal?: WithdrawalEntry;
+  readonly atOtherTenant?: {
+    readonly client?: ClientEntry;
+    readonly login?: LoginEntry;
+    readonly patients?: readonly string[];
+  };
   readonly patients?: readonly string[];
   readonly otherPatients?: readonly string[];
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
@@ -98,6 +105,7 @@ export interface TenantEnvironmentEntry {
   readonly otherTenant?: string;
   readonly evidence?: EvidenceMode;
   readonly mutations?: "forbidden" | "allowed";
+  readonly tenantOwner?: TenantOwnerEntry;
   readonly limits?: LimitsEntry;
   readonly apis: Readonly<Record<string, TenantApiEntry>>;
 }

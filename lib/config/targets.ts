@@ -13,6 +13,7 @@ import type {
   TenantFile,
 } from "./load.ts";
 import type { Login, LoginEntry } from "./login.ts";
+import { tenantOwnerOf, withdrawalOf, type TenantOwner, type Withdrawal } from "./owner.ts";
 import { checkPrivateKey } from "./private-key.ts";
 import { resolveSecret, type Secret } from "./secret.ts";
 
@@ -91,6 +92,12 @@ export interface Target {
   /** Absent where the configuration says nothing of it: `bulkSettings` has the defaults. */
   readonly bulk?: BulkSettings;
   readonly mutations: "forbidden" | "allowed";
+  /** Who changes the tenant's authorization of `otherClients.revocable`. */
+  readonly tenantOwner?: TenantOwner;
+  /** How the user withdraws consent to `otherClients.revocable`. */
+  readonly withdrawal?: Withdrawal;
+  /** The same API at the second tenant, with a registration there where there is one; only where URLs tell tenants. */
+  readonly atOtherTenant?: Target;
 }
 
 /** Hosts, variables and trust that a started sandbox brings along. */
@@ -276,6 +283,18 @@ function buildTarget(
     groups: target.groups ?? [],
     ...(target.bulk === undefined ? {} : { bulk: bulkOf(target.bulk, tenant, env, place) }),
     mutations: entry.mutations ?? "forbidden",
+    ...(entry.tenantOwner === undefined
+      ? {}
+      : {
+          tenantOwner: tenantOwnerOf(entry.tenantOwner, (reference) =>
+            resolveSecret(reference, "tenant_owner_secret", tenant.folder, env, {
+              file: tenant.file,
+              line: tenant.line(["environments", environment, "tenantOwner", "secret"]),
+              field: `environments.${environment}.tenantOwner.secret`,
+            }),
+          ),
+        }),
+    ...(target.withdrawal === undefined ? {} : { withdrawal: withdrawalOf(target.withdrawal) }),
   } as const;
 
   if (target.fhirBase !== undefined) {
@@ -305,16 +324,18 @@ function buildTarget(
       ? undefined
       : configuration.authorizationServers[known.authorization.server];
   const serverHost = server === undefined ? undefined : hosts[server.host];
-  return {
+  const authorizationBaseOf = (id: string | undefined) =>
+    server === undefined || serverHost === undefined
+      ? {}
+      : { authorizationBase: `${serverHost}${server.path.replaceAll("{tenant}", id ?? "")}` };
+  const vendors: Target = {
     ...common,
     ...(uuid === undefined ? {} : { uuid }),
     ...(otherTenant === undefined ? {} : { otherTenant }),
     title: known.title,
     base: baseOf(uuid ?? ""),
     ...(known.path.includes("{tenant}") ? { baseOf } : {}),
-    ...(server === undefined || serverHost === undefined
-      ? {}
-      : { authorizationBase: `${serverHost}${server.path.replaceAll("{tenant}", uuid ?? "")}` }),
+    ...authorizationBaseOf(uuid),
     vendor: true,
     generation: known.generation,
     ...(known.party === undefined ? {} : { party: known.party }),
@@ -322,6 +343,30 @@ function buildTarget(
     authorization: known.authorization.kind,
     ...(known.fhirVersion === undefined ? {} : { fhirVersion: known.fhirVersion }),
     standards: known.standards,
+  };
+  if (otherTenant === undefined || !known.path.includes("{tenant}")) return vendors;
+  const { client: _client, login: _login, tenantOwner: _owner, withdrawal: _withdrawal, ...rest } = vendors;
+  const there = target.atOtherTenant;
+  return {
+    ...vendors,
+    atOtherTenant: {
+      ...rest,
+      uuid: otherTenant,
+      ...(uuid === undefined ? {} : { otherTenant: uuid }),
+      base: baseOf(otherTenant),
+      ...authorizationBaseOf(otherTenant),
+      ...(there?.client === undefined
+        ? {}
+        : { client: registration(there.client, tenant, env, place, ["atOtherTenant", "client"]) }),
+      ...(there?.login === undefined
+        ? {}
+        : { login: loginOf(there.login, tenant, env, (...more) => place("atOtherTenant", ...more)) }),
+      otherClients: {},
+      patients: there?.patients ?? [],
+      otherPatients: [],
+      foreignResources: {},
+      groups: [],
+    },
   };
 }
 

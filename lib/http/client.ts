@@ -139,7 +139,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       try {
         wire = await exchangeOverWire(
           connection,
-          { method: hop.method, path: hop.url.pathname + hop.url.search, headers: lines, body: hop.body },
+          {
+            method: hop.method,
+            path: hop.rawTarget ?? hop.url.pathname + hop.url.search,
+            headers: lines,
+            body: hop.body,
+          },
           limits,
           controller.signal,
         );
@@ -182,7 +187,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     for (;;) {
       const opened = await open(call, hop, attempt, previous);
       const { wire } = opened;
-      const follow = wire !== undefined && isRedirect(wire.status) && call.request.redirect !== "manual";
+      const isFollowing = call.request.redirect !== "manual" && call.request.rawTarget === undefined;
+      const follow = wire !== undefined && isRedirect(wire.status) && isFollowing;
       const repeatable = wire !== undefined && call.mayRepeat && isRepeatable(wire.status);
       if (mode === "stream" && wire !== undefined && !follow && !repeatable)
         return { opened, failure: undefined, body: undefined };

@@ -24,7 +24,7 @@ export function recordRequest(
 ): RecordedRequest {
   const request = {
     method: hop.method,
-    url: vault.redactUrl(hop.url.href),
+    url: vault.redactUrl(hop.rawTarget === undefined ? hop.url.href : `${hop.url.origin}${hop.rawTarget}`),
     headers: lines.map(([name, value]): [string, string] => [name, vault.redactHeader(name, value)]),
   };
   if (hop.body === undefined || hop.body.length === 0) return request;

@@ -4,6 +4,8 @@ import type { HttpFailure } from "./types.ts";
 export interface Hop {
   readonly method: string;
   readonly url: URL;
+  /** Path and query as sent, where they are not those of `url`. */
+  readonly rawTarget?: string;
   readonly headers: ReadonlyArray<readonly [string, string]>;
   readonly body: Uint8Array | undefined;
 }

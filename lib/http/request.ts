@@ -44,7 +44,16 @@ export function hopOf(request: HttpRequest): Hop | undefined {
   if (!/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") return undefined;
   const bytes =
     body === undefined || body instanceof Uint8Array ? body : Buffer.from(body.toString(), "utf8");
-  return { method: request.method, url, headers, body: bytes };
+  const { rawTarget } = request;
+  if (rawTarget !== undefined && !/^\/[\x21-\x7e]*$/.test(rawTarget))
+    throw new TypeError("a raw target starts with a slash and is visible ASCII");
+  return {
+    method: request.method,
+    url,
+    headers,
+    body: bytes,
+    ...(rawTarget === undefined ? {} : { rawTarget }),
+  };
 }
 
 /** The header lines that go out, with those every request carries. */

@@ -47,6 +47,12 @@ export type HttpBody = string | Uint8Array | URLSearchParams;
 export interface HttpRequest {
   readonly method: string;
   readonly url: string;
+  /**
+   * Path and query as they go over the wire, in place of those of `url`, which would be normalized: for requests that
+   * try a server with `..`, `//` or bytes that a URL does not have. Starts with a slash; visible ASCII. No redirect is
+   * followed.
+   */
+  readonly rawTarget?: string;
   /** A list of pairs sends a name several times. */
   readonly headers?: Readonly<Record<string, string>> | ReadonlyArray<readonly [string, string]>;
   /** URLSearchParams are sent as `application/x-www-form-urlencoded` unless a content type is given. */

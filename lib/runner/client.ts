@@ -1,5 +1,6 @@
 import type { LimitsEntry } from "../config/load.ts";
-import type { ResolvedTargets } from "../config/targets.ts";
+import type { Secret } from "../config/secret.ts";
+import type { ResolvedTargets, Target } from "../config/targets.ts";
 import { createHttpClient } from "../http/client.ts";
 import { createSecretVault } from "../http/secret-vault.ts";
 import type { Exchange, HttpClient, HttpLimits, SecretVault } from "../http/types.ts";
@@ -16,12 +17,7 @@ export function openClient(
   limits: Partial<HttpLimits> = {},
 ): { readonly http: HttpClient; readonly vault: SecretVault } {
   const vault = createSecretVault();
-  for (const { client, otherClients, login } of resolved.targets) {
-    const password = login !== undefined && "password" in login ? [login.password] : [];
-    const clients = [client, ...Object.values(otherClients)];
-    for (const secret of [...clients.flatMap((one) => [one?.secret, one?.key]), ...password])
-      if (secret !== undefined) vault.register(secret.reveal(), secret.label);
-  }
+  for (const secret of resolved.targets.flatMap(secretsOf)) vault.register(secret.reveal(), secret.label);
   const { connectionsPerOrigin } = resolved.limits;
   const http = createHttpClient({
     vault,
@@ -31,6 +27,18 @@ export function openClient(
     ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),
   });
   return { http, vault };
+}
+
+function secretsOf(target: Target): readonly Secret[] {
+  const { client, otherClients, login, tenantOwner, atOtherTenant } = target;
+  const password = login !== undefined && "password" in login ? login.password : undefined;
+  const owner = tenantOwner?.driver === "http" ? tenantOwner.secret : undefined;
+  const clients = [client, ...Object.values(otherClients)];
+  const known = [...clients.flatMap((one) => [one?.secret, one?.key]), password, owner];
+  return [
+    ...known.filter((one) => one !== undefined),
+    ...(atOtherTenant === undefined ? [] : secretsOf(atOtherTenant)),
+  ];
 }
 
 function limitsOf(entry: LimitsEntry): Partial<HttpLimits> {

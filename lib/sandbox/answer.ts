@@ -14,6 +14,7 @@ import {
 import { negotiateFormat } from "./format.ts";
 import { apis, registrations } from "./data.ts";
 import { apiBase } from "./places.ts";
+import { answerTenantOwner } from "./authorization/tenant-owner.ts";
 import { capabilityStatement } from "./statement.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -47,7 +48,13 @@ function preflight(): Reply {
   });
 }
 
+// Paths with dot segments, plain or encoded, are refused rather than resolved: which tenant is meant must be plain.
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
+
 async function route(state: SandboxState, request: SandboxRequest, place: Place): Promise<Reply> {
+  if (DOT_SEGMENT.test(request.target.split(/[?#]/)[0] ?? "")) {
+    return outcomeReply(400, "The request target cannot be read.");
+  }
   switch (place.kind) {
     case "api":
       return answerApi(state, request, place);
@@ -97,9 +104,10 @@ function notAllowed(allowed: string, format: "json" | "xml"): Reply {
 }
 
 /** What is beside the APIs: an EHR that launches applications, and the style that a launch names. */
-function answerOther(state: SandboxState, request: SandboxRequest, path: string): Reply {
+function answerOther(state: SandboxState, request: SandboxRequest, path: string): Promise<Reply> | Reply {
   if (path === "/smart-style.json" && isRead(request)) return jsonReply(200, { color_background: "#ffffff" });
   if (path === "/ehr/launch" && isRead(request)) return launchFromEhr(state, request.url.searchParams);
+  if (path.startsWith("/tenant-owner/")) return answerTenantOwner(state, request, path);
   return outcomeReply(404, "There is nothing here.");
 }
 

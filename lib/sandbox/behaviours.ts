@@ -1,6 +1,7 @@
 import { createHash, randomUUID, sign } from "node:crypto";
 import { REDIRECT_URI } from "./redirect.ts";
 import { exportMisbehaviours } from "./bulk/misbehaviours.ts";
+import { carelessness } from "./authorization/carelessness.ts";
 import { leniencies } from "./authorization/leniency.ts";
 import type { Place, Reply, SandboxRequest } from "./exchange.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
@@ -184,6 +185,7 @@ async function redirectAnywhere({ state, request, place, next, changed }: Behavi
 /** Faults that data cannot say, by the name that a fault's `behaviour` gives. */
 export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...exportMisbehaviours,
+  ...carelessness,
   ...leniencies,
   acceptAssertion,
   acceptCodeAgain,

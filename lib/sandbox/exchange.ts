@@ -28,6 +28,8 @@ export interface SandboxRequest {
   method: string;
   /** Absolute, on the origin of the listener that took it. */
   url: URL;
+  /** Path and query as they came, before anything was made of them. */
+  readonly target: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
   readonly incoming: IncomingMessage;

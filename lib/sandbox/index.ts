@@ -3,6 +3,7 @@ import { answer } from "./answer.ts";
 import { scaler } from "./bulk/scale.ts";
 import { createLaunches } from "./authorization/launch.ts";
 import { createAuthorizationServers } from "./authorization/server.ts";
+import { changeAuthorization } from "./authorization/tenant-owner.ts";
 import type { FaultDefinition } from "./catalogue.ts";
 import { serverCertificate } from "./certificates.ts";
 import { registrations, type Application, type AuthorizationState } from "./data.ts";
@@ -128,7 +129,6 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     },
   };
   state = running;
-  const { authorizations } = running;
   return {
     origin,
     legacyOrigin,
@@ -136,12 +136,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     ...(certificate === undefined ? {} : { ca: certificate.authority }),
     faults,
     async authorize(application, authorization) {
-      if (!authorizations.has(application)) throw new Error(`There is no application "${application}".`);
-      authorizations.set(application, authorization);
-      if (authorization === "approved") return;
-      for (const [id, job] of running.exports) if (job.owner === application) running.exports.delete(id);
-      for (const server of await running.authorizationServers.started())
-        server.store.forgetClient(application);
+      await changeAuthorization(running, application, authorization);
     },
     close,
   };

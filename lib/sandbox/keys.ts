@@ -45,6 +45,8 @@ export interface Credentials {
   readonly secrets: ReadonlyMap<string, string>;
   readonly keys: ReadonlyMap<string, SigningKey>;
   readonly passwords: ReadonlyMap<string, string>;
+  /** What tells the tenant owners of the sandbox from everybody else. */
+  readonly ownerSecret: string;
 }
 
 const random = () => randomBytes(24).toString("base64url");
@@ -59,6 +61,7 @@ async function makeCredentials(): Promise<Credentials> {
     secrets: new Map(applications.filter(hasSecret).map((each) => [each.id, random()])),
     keys: new Map(keys),
     passwords: new Map(users.map((each) => [each.id, random()])),
+    ownerSecret: random(),
   };
 }
 
@@ -99,5 +102,6 @@ export function credentialVariables(made: Credentials): Record<string, string> {
   for (const [id, secret] of made.secrets) variables[variable(id, "SECRET")] = secret;
   for (const [id, key] of made.keys) variables[variable(id, "KEY")] = JSON.stringify(key.privateJwk);
   for (const [id, password] of made.passwords) variables[variable(id, "PASSWORD")] = password;
+  variables[variable("tenant-owner", "SECRET")] = made.ownerSecret;
   return variables;
 }

@@ -112,6 +112,7 @@ async function serve(
     const reply = await answer({
       method,
       url,
+      target: incoming.url ?? "/",
       headers: { ...incoming.headers },
       body,
       incoming,
@@ -128,13 +129,9 @@ async function serve(
   }
 }
 
-// Paths with dot segments, plain or encoded, are refused rather than resolved: which tenant is meant must be plain.
-const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
-
 /** The URL on this listener that a request target (origin or absolute form, RFC 9112 3.2) names. */
 function requestUrl(origin: string, target: string): URL | undefined {
   const path = target.replace(/^https?:\/\/[^/?#]*/i, "");
-  if (DOT_SEGMENT.test(path.split(/[?#]/)[0] ?? "")) return undefined;
   try {
     return new URL(`${origin}${path.startsWith("/") ? "" : "/"}${path}`);
   } catch {

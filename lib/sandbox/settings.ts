@@ -31,6 +31,12 @@ export interface Settings {
   enforceOnIncludes: boolean;
   /** A token works only at the API it was issued for. */
   enforceAudience: boolean;
+  /** What is taken from an application that is revoked: `everything` it was issued, or `nothing` (its state still counts). */
+  revocationForgets: "everything" | "nothing";
+  /** The tenant owner's approval has effect. */
+  approvalActs: boolean;
+  /** Withdrawn consent ends the tokens that rest on it: `everything`, `refresh` tokens only, or `nothing`. */
+  withdrawalEnds: "everything" | "refresh" | "nothing";
   /** How long a bulk export takes. */
   exportMilliseconds: number;
   /** See `ExportSettings` in `bulk/kick-off.ts`. */
@@ -63,6 +69,9 @@ const CONFORMANT: Settings = {
   enforceRestrictions: true,
   enforceOnIncludes: true,
   enforceAudience: true,
+  revocationForgets: "everything",
+  approvalActs: true,
+  withdrawalEnds: "everything",
   exportMilliseconds: 200,
   exportFileResources: 250,
   exportsAtOnce: 100,

@@ -1,30 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type { Procedure } from "../../lib/checks/answer.ts";
+import { apiRequest } from "../../lib/checks/attempts.ts";
 import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
-import { accessToken, authorizeAnew, explained, granted, grantedToken } from "../../lib/checks/tokens.ts";
+import { accessToken, authorizeAnew, explained, granted } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { HttpRequest } from "../../lib/http/types.ts";
-import type { GrantedToken } from "../../lib/smart/token-response.ts";
-import { assureOwnLogin, registration } from "./registrations.ts";
+import { assureOwnLogin, registration } from "../../lib/checks/registrations.ts";
 
 /** Longest that a check waits for a token to end. */
 const LONGEST_WAIT_SECONDS = 30;
-
-/** A request that needs a token: the patient in context, or for a service any one patient. */
-export async function apiRequest(context: CheckContext, token?: GrantedToken): Promise<HttpRequest> {
-  const { base, access, patients } = context.target;
-  const headers = { accept: "application/fhir+json" };
-  if (access === "system") return { method: "GET", url: `${base}/Patient?_count=1`, headers };
-  const known = token ?? (await grantedToken(context));
-  const patient = typeof known.json["patient"] === "string" ? known.json["patient"] : patients[0];
-  if (patient === undefined) {
-    throw new Blocked(
-      "no patient is known to ask for: neither the token response nor the configuration names one",
-    );
-  }
-  return { method: "GET", url: `${base}/Patient/${encodeURIComponent(patient)}`, headers };
-}
 
 /** The same without asking who is logged in: for requests that must fail before that matters. */
 async function closedRequest(context: CheckContext): Promise<HttpRequest> {

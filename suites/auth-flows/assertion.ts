@@ -20,8 +20,8 @@ import {
 import { assertionProof } from "../../lib/smart/client-authentication.ts";
 import { readSigningKey, type SigningKey } from "../../lib/smart/keys.ts";
 import { clientCredentialsRequest } from "../../lib/smart/token-request.ts";
-import { assureThat, refusalFindings } from "./refusals.ts";
-import { registration } from "./registrations.ts";
+import { assureThat, refusalFindings } from "../../lib/checks/refusals.ts";
+import { registration } from "../../lib/checks/registrations.ts";
 
 interface Assertion {
   readonly key: SigningKey;

@@ -1,18 +1,17 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { Blocked, NotApplicable, type CheckContext, type Fact } from "../../lib/checks/context.ts";
+import { Blocked, NotApplicable, type Fact } from "../../lib/checks/context.ts";
+import { attemptAuthorization } from "../../lib/checks/attempts.ts";
 import { sharedFlow } from "../../lib/checks/token-facts.ts";
 import { changed, explained, prepareAuthorization, runAuthorization } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import {
-  authorizationHttpRequest,
-  isRedirectTo,
   readAuthorizationResponse,
   type AuthorizationRequest,
 } from "../../lib/smart/authorization-request.ts";
 import type { AuthorizationOutcome } from "../../lib/smart/drivers/driver.ts";
 import { parameter } from "../../lib/smart/parameters.ts";
-import { assureThat, texts } from "./refusals.ts";
-import { assureOwnLogin, wishOf } from "./registrations.ts";
+import { assureThat, texts } from "../../lib/checks/refusals.ts";
+import { assureOwnLogin, wishOf } from "../../lib/checks/registrations.ts";
 
 /** How the user comes back from an authorization that is allowed, whatever they bring. */
 const redirect: Fact<{ readonly request: AuthorizationRequest; readonly outcome: AuthorizationOutcome }> = {
@@ -77,24 +76,6 @@ export const codesDiffer: Procedure = async (context) => {
       ];
 };
 
-/** The outcome of a request that should be refused: with a user to log in, or by the first answer alone. */
-async function attempt(context: CheckContext, request: AuthorizationRequest): Promise<AuthorizationOutcome> {
-  const driver = context.target.login?.driver;
-  if (driver === "form" || driver === "browser") return await runAuthorization(context, request);
-  const response = await context.send(authorizationHttpRequest(request));
-  const { status, exchange } = response;
-  const location = response.headers.get("location");
-  const target = location === undefined ? undefined : new URL(location, request.endpoint).href;
-  const wanted = parameter(request.parameters, "redirect_uri") ?? request.redirectUri;
-  if (target !== undefined && (isRedirectTo(target, wanted) || isRedirectTo(target, request.redirectUri))) {
-    return { kind: "redirected", url: target, exchange };
-  }
-  if (status >= 400) return { kind: "page", status, words: "a page of the server", exchange };
-  throw new Blocked(
-    "the server asks the user to log in before it says more, and that takes the login driver form or browser",
-  );
-}
-
 /**
  * An authorization request with something wrong is refused: no code. Parameters: `change` (parameters to set, or null
  * to leave out), `client`, `redirect` (`never`: the user must not be sent to that URI at all), `errors` (where the
@@ -123,7 +104,7 @@ export const authorizationRefused: Procedure = async (context, parameters) => {
       `${name} is as it should be`,
     );
   }
-  const outcome = await explained(context, () => attempt(context, request));
+  const outcome = await explained(context, () => attemptAuthorization(context, request));
   return refused(outcome, request, parameters);
 };
 

@@ -6,8 +6,8 @@ import { clientCredentials, defaultScopes, exchangeToken, explained } from "../.
 import { secretOf } from "../../lib/config/secret.ts";
 import { withParameters } from "../../lib/smart/parameters.ts";
 import { beyond } from "../../lib/smart/scopes/algebra.ts";
-import { assureThat, refusalFindings, texts } from "./refusals.ts";
-import { registration } from "./registrations.ts";
+import { assureThat, refusalFindings, texts } from "../../lib/checks/refusals.ts";
+import { registration } from "../../lib/checks/registrations.ts";
 
 /** A registration gets a token by client credentials. Parameter: `client`. */
 export const serviceGranted: Procedure = async (context, parameters) => {

@@ -21,9 +21,9 @@ import { proveClient } from "../../lib/smart/client-authentication.ts";
 import { parameter, withParameters } from "../../lib/smart/parameters.ts";
 import { codeRequest, type TokenRequest } from "../../lib/smart/token-request.ts";
 import { readTokenResponse } from "../../lib/smart/token-response.ts";
-import { apiRequest } from "./api.ts";
-import { assureThat, refusalFindings, texts } from "./refusals.ts";
-import { assureOwnLogin, registration, wishOf } from "./registrations.ts";
+import { apiRequest } from "../../lib/checks/attempts.ts";
+import { assureThat, refusalFindings, texts } from "../../lib/checks/refusals.ts";
+import { assureOwnLogin, registration, wishOf } from "../../lib/checks/registrations.ts";
 
 /** Codes of a registration with the role `short-lived-codes` have ended after this. */
 const SHORT_CODE_MS = 2600;

@@ -7,8 +7,8 @@ import { sharedFlow } from "../../lib/checks/token-facts.ts";
 import { authorizationServer, clockSkew, endpointOf } from "../../lib/checks/tokens.ts";
 import { verifyIdToken, type IdTokenReading } from "../../lib/smart/id-token.ts";
 import { fetchUser } from "./api.ts";
-import { texts } from "./refusals.ts";
-import { registration } from "./registrations.ts";
+import { texts } from "../../lib/checks/refusals.ts";
+import { registration } from "../../lib/checks/registrations.ts";
 
 interface Identity extends IdTokenReading {
   readonly exchange: string;

@@ -4,7 +4,7 @@ import { sharedFlow } from "../../lib/checks/token-facts.ts";
 import { isObject } from "../../lib/checks/select.ts";
 import { authorizationServer, clockSkew } from "../../lib/checks/tokens.ts";
 import { beyond } from "../../lib/smart/scopes/algebra.ts";
-import { registration } from "./registrations.ts";
+import { registration } from "../../lib/checks/registrations.ts";
 
 /** No more is granted than was asked for (RFC 6749 §3.3). */
 export const scopesWithin: Procedure = async (context, parameters) => {

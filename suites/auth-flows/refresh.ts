@@ -18,9 +18,9 @@ import type { Finding } from "../../lib/checks/verdict.ts";
 import { beyond } from "../../lib/smart/scopes/algebra.ts";
 import { refreshRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
-import { apiRequest } from "./api.ts";
-import { assureThat, refusalFindings } from "./refusals.ts";
-import { assureOwnLogin, registration } from "./registrations.ts";
+import { apiRequest } from "../../lib/checks/attempts.ts";
+import { assureThat, refusalFindings } from "../../lib/checks/refusals.ts";
+import { assureOwnLogin, registration } from "../../lib/checks/registrations.ts";
 
 async function refresh(
   context: CheckContext,

@@ -21,9 +21,9 @@ import type { ClientRegistration } from "../../lib/config/targets.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 import { refreshRequest, tokenOperationRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
-import { apiRequest } from "./api.ts";
-import { assureThat, refusalFindings } from "./refusals.ts";
-import { assureOwnLogin, registration } from "./registrations.ts";
+import { apiRequest } from "../../lib/checks/attempts.ts";
+import { assureThat, refusalFindings } from "../../lib/checks/refusals.ts";
+import { assureOwnLogin, registration } from "../../lib/checks/registrations.ts";
 
 type Operation = "introspection" | "revocation";
 

@@ -123,7 +123,9 @@ function manage(options: InteractionOptions, request: SandboxRequest): Reply {
   if (user === undefined) return loginPage(title, "User name or password is wrong.");
   const application = form.get("application");
   if (application === null) return managementPage(user.id, options.store.grantedClients(user.id));
-  options.store.withdraw(user.id, application);
+  const { withdrawalEnds } = options.state.settings;
+  if (withdrawalEnds !== "nothing")
+    options.store.withdraw(user.id, application, withdrawalEnds === "refresh");
   return managementPage(
     user.id,
     options.store.grantedClients(user.id),

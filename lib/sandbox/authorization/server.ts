@@ -20,6 +20,7 @@ import { createInteractions, type Interactions } from "./interaction.ts";
 import { launchParameters, type LaunchContext, type Launches } from "./launch.ts";
 import { errorPage } from "./pages.ts";
 import { createTokenStore, type TokenStore } from "./store.ts";
+import { isApproved } from "./tenant-owner.ts";
 
 /** An access token that an authorization server knows and that has not expired. */
 export interface KnownToken {
@@ -76,8 +77,9 @@ export async function createAuthorizationServer(
   );
   const store = createTokenStore((id) => {
     const application = clients.get(id);
-    const isApproved = state.authorizations.get(id) === "approved";
-    return application === undefined || !isApproved ? undefined : clientMetadata(state, application);
+    return application === undefined || !isApproved(state, id)
+      ? undefined
+      : clientMetadata(state, application);
   });
   const contexts = new Map<string, LaunchContext>();
   const key = await serverKey(tenant?.id ?? "legacy");

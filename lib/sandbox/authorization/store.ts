@@ -14,8 +14,8 @@ export interface TokenStore {
   forgetClient(clientId: string): void;
   /** Clients that hold a grant of a user. */
   grantedClients(accountId: string): string[];
-  /** Withdraws a user's consent to a client, and everything issued on it. */
-  withdraw(accountId: string, clientId: string): void;
+  /** Withdraws a user's consent to a client, and everything issued on it, access tokens excepted if so said. */
+  withdraw(accountId: string, clientId: string, sparesAccessTokens: boolean): void;
 }
 
 const keyOf = (model: string, id: string) => `${model}:${id}`;
@@ -70,8 +70,13 @@ export function createTokenStore(findClient: (id: string) => AdapterPayload | un
         .map((entry) => String(entry.payload["clientId"]));
       return [...new Set(clients)].toSorted();
     },
-    withdraw(accountId, clientId) {
-      forget((entry) => entry.payload["accountId"] === accountId && entry.payload["clientId"] === clientId);
+    withdraw(accountId, clientId, sparesAccessTokens) {
+      forget(
+        ({ model, payload }) =>
+          payload["accountId"] === accountId &&
+          payload["clientId"] === clientId &&
+          !(sparesAccessTokens && model === "AccessToken"),
+      );
     },
   };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { KnownToken } from "../authorization/server.ts";
+import { isApproved } from "../authorization/tenant-owner.ts";
 import { apiBase } from "../places.ts";
 import {
   outcomeReply,
@@ -98,7 +99,7 @@ async function authorize(
   if (token === undefined || (enforceAudience && token.audience !== base)) {
     return unauthorized("The access token is not valid here.", ', error="invalid_token"', format);
   }
-  if (state.authorizations.get(token.application.id) !== "approved") {
+  if (!isApproved(state, token.application.id)) {
     return outcomeReply(403, "The tenant has not authorized this application.", format);
   }
   return { access: accessOf(token, api, base, find, state.settings), owner: token.application.id };

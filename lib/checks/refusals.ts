@@ -1,29 +1,32 @@
-import type { Finding } from "../../lib/checks/verdict.ts";
-import type { TokenAnswer } from "../../lib/smart/token-response.ts";
+import type { Finding } from "./verdict.ts";
+import type { TokenAnswer } from "../smart/token-response.ts";
 
 /** What a refusal of the token endpoint has to look like. */
 export interface ExpectedRefusal {
   /** OAuth error codes that fit. */
   readonly errors: readonly string[];
+  /** HTTP statuses that fit; 400 or 401 by default. */
+  readonly statuses?: readonly number[];
 }
 
-const STATUSES = new Set([400, 401]);
-
 /**
- * Findings about an answer that should have been a refusal (RFC 6749 §5.2): nothing granted, status 400 or 401, an
- * error code that fits.
+ * Findings about an answer that should have been a refusal (RFC 6749 §5.2): nothing granted, a status and an error code
+ * that fit.
  */
-export function refusalFindings(answer: TokenAnswer, { errors }: ExpectedRefusal): readonly Finding[] {
+export function refusalFindings(
+  answer: TokenAnswer,
+  { errors, statuses = [400, 401] }: ExpectedRefusal,
+): readonly Finding[] {
   const { exchange } = answer;
   const list = errors.join(" or ");
   if (answer.kind === "granted") {
     return [{ code: "oauth.granted", expected: `a refusal (${list})`, actual: "an access token", exchange }];
   }
   const findings: Finding[] = [];
-  if (!STATUSES.has(answer.status)) {
+  if (!statuses.includes(answer.status)) {
     findings.push({
       code: "oauth.status",
-      expected: "status 400 or 401",
+      expected: `status ${statuses.slice(0, -1).join(", ")} or ${statuses.at(-1)}`,
       actual: `status ${answer.status}`,
       exchange,
     });

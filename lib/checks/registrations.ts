@@ -1,6 +1,6 @@
-import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
-import { registrationOf } from "../../lib/checks/tokens.ts";
-import type { ClientRegistration } from "../../lib/config/targets.ts";
+import { Blocked, NotApplicable, type CheckContext } from "./context.ts";
+import { registrationOf } from "./tokens.ts";
+import type { ClientRegistration } from "../config/targets.ts";
 
 /**
  * The registration with a role.

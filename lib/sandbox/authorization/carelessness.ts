@@ -1,0 +1,50 @@
+import type { Behaviour } from "../behaviours.ts";
+import type { AuthorizationState } from "../data.ts";
+import { outcomeReply } from "../exchange.ts";
+import type { SandboxState } from "../state.ts";
+import { overlooking } from "./overlooking.ts";
+
+// How a server can fail to act on what a tenant owner has decided.
+
+const textOf = (value: unknown) => (typeof value === "string" ? value : "");
+
+/**
+ * Answers as if the tenant owner had approved. `with`: `states` (authorizations that are overlooked, with commas; all
+ * by default).
+ */
+const overlookAuthorization: Behaviour = (call) => {
+  const states = textOf(call.with["states"])
+    .split(",")
+    .filter((state) => state !== "") as AuthorizationState[];
+  return overlooking.run(
+    { changed: call.changed, ...(states.length === 0 ? {} : { states }) },
+    async () => await call.next(),
+  );
+};
+
+/** Applications that were seen revoked, in one sandbox. */
+const revokedOnce = new WeakMap<SandboxState, Set<string>>();
+
+/**
+ * Refuses everybody as long as one application is revoked, or, with `once`, from then on. `with`: `applications` (with
+ * commas), `once`, `status`.
+ */
+const refuseForRevocation: Behaviour = (call) => {
+  const { state } = call;
+  const seen = revokedOnce.get(state) ?? new Set<string>();
+  revokedOnce.set(state, seen);
+  const applications = textOf(call.with["applications"]).split(",");
+  for (const id of applications) if (state.authorizations.get(id) === "revoked") seen.add(id);
+  const isOver = applications.every((id) => state.authorizations.get(id) !== "revoked");
+  const isRefused = call.with["once"] === true ? isOver && seen.size > 0 : !isOver;
+  if (!isRefused) return call.next();
+  call.changed();
+  const status = call.with["status"];
+  return Promise.resolve(outcomeReply(typeof status === "number" ? status : 403, "Closed."));
+};
+
+/** Behaviours of a server that does not act on a tenant owner's decision as it should. */
+export const carelessness: Readonly<Record<string, Behaviour>> = {
+  overlookAuthorization,
+  refuseForRevocation,
+};
