@@ -3,6 +3,8 @@ import { REDIRECT_URI } from "./redirect.ts";
 import { exportMisbehaviours } from "./bulk/misbehaviours.ts";
 import { carelessness } from "./authorization/carelessness.ts";
 import { leniencies } from "./authorization/leniency.ts";
+import { resourceFaults } from "./fhir/resource-faults.ts";
+import { searchFaults } from "./fhir/search-faults.ts";
 import type { Place, Reply, SandboxRequest } from "./exchange.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 import type { SandboxState } from "./state.ts";
@@ -187,6 +189,8 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...exportMisbehaviours,
   ...carelessness,
   ...leniencies,
+  ...resourceFaults,
+  ...searchFaults,
   acceptAssertion,
   acceptCodeAgain,
   ignorePkce,
