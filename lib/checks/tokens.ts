@@ -68,10 +68,26 @@ export const authorizationServer: Fact<AuthorizationServer> = {
   name: "authorization server",
   explainedBy: "smart-configuration.served",
   async provide(context) {
-    const { json } = await context.fact(smartConfiguration);
-    return authorizationServerOf(isObject(json) ? json : {});
+    const documented = documentedServer(context);
+    try {
+      const { json } = await context.fact(smartConfiguration);
+      return authorizationServerOf(isObject(json) ? json : {});
+    } catch (error) {
+      if (documented === undefined || !(error instanceof Blocked)) throw error;
+      return documented;
+    }
   },
 };
+
+/** Where the vendor documents the server of its v1 APIs to be: not all of them have a discovery of their own. */
+function documentedServer({ target }: CheckContext): AuthorizationServer | undefined {
+  const base = target.generation === "v1" ? target.authorizationBase : undefined;
+  if (base === undefined) return undefined;
+  return authorizationServerOf({
+    authorization_endpoint: `${base}/authorize`,
+    token_endpoint: `${base}/token`,
+  });
+}
 
 /** Seconds that the server's clock is ahead of ours, where that is notable; else 0. */
 export const clockSkew: Fact<number> = {
@@ -165,7 +181,8 @@ export async function defaultScopes(
   const isSystem = context.target.authorization === "client-credentials";
   const level = isSystem ? "system" : "patient";
   const wishes = [`${level}/*.rs`, `${level}/*.read`, `${level}/Patient.rs`, `${level}/Patient.read`];
-  const clinical = wishes.find((one) => scopes.includes(one)) ?? `${level}/*.rs`;
+  const usual = context.target.generation === "v1" ? `${level}/*.read` : `${level}/*.rs`;
+  const clinical = wishes.find((one) => scopes.includes(one)) ?? usual;
   return isSystem ? [clinical] : ["openid", "fhirUser", "launch/patient", "offline_access", clinical];
 }
 

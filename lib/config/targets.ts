@@ -302,7 +302,7 @@ function buildTarget(
     return {
       ...common,
       title: target.title ?? api,
-      base: target.fhirBase,
+      base: target.fhirBase.replaceAll("{fhirHost}", hosts.fhir ?? "").replaceAll("{uuid}", uuid ?? ""),
       vendor: false,
       access,
       authorization:

@@ -15,6 +15,8 @@ import { negotiateFormat } from "./format.ts";
 import { apis, registrations } from "./data.ts";
 import { apiBase } from "./places.ts";
 import { answerTenantOwner } from "./authorization/tenant-owner.ts";
+import { answerBrands } from "./previous/brands.ts";
+import { answerDocument } from "./previous/documents.ts";
 import { capabilityStatement } from "./statement.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -85,6 +87,7 @@ async function answerApi(state: SandboxState, request: SandboxRequest, place: Ap
       return outcomeReply(404, "This API is open: it has no SMART configuration.");
     return isRead(request) ? jsonReply(200, configuration) : notAllowed("GET, HEAD, OPTIONS", "json");
   }
+  if (place.api.serves !== undefined) return answerDocument(state, request, place);
   if (isExportPath(place.path)) return answerFhir(state, request, place, format ?? "json");
   if (format === undefined) return outcomeReply(406, "Offered are FHIR JSON and FHIR XML.");
   if (place.path === "/metadata") {
@@ -108,7 +111,7 @@ function answerOther(state: SandboxState, request: SandboxRequest, path: string)
   if (path === "/smart-style.json" && isRead(request)) return jsonReply(200, { color_background: "#ffffff" });
   if (path === "/ehr/launch" && isRead(request)) return launchFromEhr(state, request.url.searchParams);
   if (path.startsWith("/tenant-owner/")) return answerTenantOwner(state, request, path);
-  return outcomeReply(404, "There is nothing here.");
+  return answerBrands(state.origin, request, path) ?? outcomeReply(404, "There is nothing here.");
 }
 
 /**

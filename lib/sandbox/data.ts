@@ -26,6 +26,8 @@ export interface ApiDefinition {
   readonly claims?: true;
   readonly defaultFormat?: "xml";
   readonly resources?: readonly string[];
+  /** What it gives instead of FHIR resources. */
+  readonly serves?: "document" | "image";
 }
 
 export interface Tenant {

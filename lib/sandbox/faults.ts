@@ -121,7 +121,8 @@ function placeMatches(on: FaultOn, place: Place, fill: (text: string) => string)
     return false;
   }
   if (on.path !== undefined) {
-    if (place.kind !== "api" || !globExpression(fill(on.path)).test(place.path)) return false;
+    const isBeside = place.kind === "other";
+    if ((place.kind !== "api" && !isBeside) || !globExpression(fill(on.path)).test(place.path)) return false;
   }
   if (on.auth !== undefined) {
     const isTenant = place.kind === "authorization";

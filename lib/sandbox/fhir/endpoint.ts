@@ -78,7 +78,7 @@ export async function answerFhir(
 }
 
 /** The access that a request's token gives, or the refusal (RFC 6750, 3; the vendor's issue codes). */
-async function authorize(
+export async function authorize(
   state: SandboxState,
   request: SandboxRequest,
   place: ApiPlace,

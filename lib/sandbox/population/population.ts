@@ -13,6 +13,7 @@ import {
 } from "./care.ts";
 import { openChart, type Chart } from "./chart.ts";
 import { makeCoverages, makeExplanationsOfBenefit } from "./claims.ts";
+import { makeDirectory } from "./directory.ts";
 import { makeBinaries, makeDocuments } from "./documents.ts";
 import { makeEncounters } from "./encounters.ts";
 import {
@@ -101,6 +102,7 @@ function createPopulation(tenant: Tenant, seed: number, patients: number): Popul
   const charts = Array.from({ length: patients }, (_, index) => openChart(tenant, seed, index + 1));
   const shared = [
     ...makeOrganizations(tenant, createRandom(seed, `${tenant.id}/staff`)),
+    ...makeDirectory(tenant),
     ...makeMedications(tenant),
     makeQuestionnaire(tenant),
     ...makeGroups(tenant, patients),
