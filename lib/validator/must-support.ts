@@ -1,6 +1,6 @@
 /** Must-support (https://hl7.org/fhir/us/core/STU6.1/must-support.html) as an answer of its own. */
-import { createJudge } from "./judge.ts";
 import type { Judge } from "./judge.ts";
+import { judgeOf } from "./judges.ts";
 import { isObject, stringAt, withoutVersion } from "./json.ts";
 import { occurrencesOf } from "./occurrences.ts";
 import type { Occurrence } from "./occurrences.ts";
@@ -31,8 +31,6 @@ interface Watched {
   readonly below: readonly Watched[];
 }
 
-const judges = new WeakMap<DefinitionSource, Judge>();
-
 /**
  * Says which must-support elements, slices, choice types, extensions and reference targets of a profile a set of
  * resources populates. A value that is there only to say why it is not does not count.
@@ -40,8 +38,7 @@ const judges = new WeakMap<DefinitionSource, Judge>();
  * @param profile canonical of the profile; throws RangeError when the definitions do not have it.
  */
 export function mustSupport(definitions: DefinitionSource, profile: string): MustSupportObserver {
-  let judge = judges.get(definitions);
-  if (judge === undefined) judges.set(definitions, (judge = createJudge(definitions)));
+  const judge = judgeOf(definitions);
   const structure = definitions.structure(profile);
   const root = structure === undefined ? undefined : treeOf(structure);
   const shape = structure === undefined ? undefined : judge.shapes.type(structure.type);

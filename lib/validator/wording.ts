@@ -1,5 +1,5 @@
 /** The one place where findings get their words. */
-import type { FindingDetails } from "./result.ts";
+import type { Finding, FindingDetails } from "./result.ts";
 
 /** Every rule the validator can find broken, with what it says then; names in braces are the finding's details. */
 const WORDINGS = {
@@ -126,6 +126,39 @@ export type RuleId = keyof typeof WORDINGS;
 /** Says in words what a finding is about. */
 export function messageFor(rule: RuleId, details: FindingDetails): string {
   return WORDINGS[rule].replace(/\{(\w+)\}/g, (_, name: string) => worded(details[name]));
+}
+
+/** Details that repeat what stands in the resource; all others repeat the definitions, or count. */
+const FROM_THE_RESOURCE: ReadonlySet<string> = new Set([
+  "code",
+  "codes",
+  "fullUrl",
+  "id",
+  "label",
+  "problem",
+  "reference",
+  "resource",
+  "value",
+  "written",
+]);
+
+/**
+ * The words of a finding with every value that stands in the resource shown as `shown` says, so that a finding about
+ * a patient's data can be told without them.
+ */
+export function describeFinding(
+  { rule, details }: Pick<Finding, "rule" | "details">,
+  shown: (value: string) => string,
+): string {
+  if (!(rule in WORDINGS)) return rule;
+  const told = Object.entries(details).map(([name, value]) => {
+    if (!FROM_THE_RESOURCE.has(name) || value === undefined) return [name, value] as const;
+    return [
+      name,
+      Array.isArray(value) ? value.map((one) => shown(String(one))) : shown(String(value)),
+    ] as const;
+  });
+  return messageFor(rule as RuleId, Object.fromEntries(told));
 }
 
 function worded(detail: FindingDetails[string]): string {

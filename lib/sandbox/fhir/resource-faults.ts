@@ -1,6 +1,7 @@
 import type { Behaviour, BehaviourCall } from "../behaviours.ts";
 import type { Reply } from "../exchange.ts";
 import { each, isObject, type Json, type JsonObject } from "../json.ts";
+import { append, remove, set } from "../pointer.ts";
 
 // Ways in which the resources themselves may be wrong, wherever they are shown: read, found or included. `with.type`
 // or `with.profile` (its last segment) says of which, `with.in` (read, search) where, `with.only: first` that it is but
@@ -128,9 +129,27 @@ function elsewhere(reference: string, to: string, { place }: BehaviourCall): str
   return type === "Organization" ? `Location/${tenant}-location-1` : `Organization/${tenant}-organization-1`;
 }
 
+/**
+ * Changes what a pointer into each resource reaches: `with.remove`, `with.set` or `with.append` (both with
+ * `with.value`). `with.where` selects resources by conditions as pointers have them: `[meta.profile=…]`.
+ */
+const changeResources = changing((resource, { with: options }) => {
+  const shelf: JsonObject = { resource: [resource] };
+  const at = (pointer: string) => `/resource${text(options["where"]) ?? "[*]"}${pointer}`;
+  const value = options["value"] ?? null;
+  const [removed, placed, appended] = [options["remove"], options["set"], options["append"]].map(text);
+  const changes = [
+    removed === undefined ? 0 : remove(shelf, at(removed)),
+    placed === undefined ? 0 : set(shelf, at(placed), value),
+    appended === undefined ? 0 : append(shelf, at(appended), value),
+  ];
+  return changes.some((count) => count > 0);
+});
+
 /** Behaviours of resources, by the name that a fault gives. */
 export const resourceFaults: Readonly<Record<string, Behaviour>> = {
   breakReference,
   changeElement,
+  changeResources,
   dropElement,
 };
