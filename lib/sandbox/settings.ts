@@ -46,6 +46,7 @@ export interface Settings {
   exportOwnerOnly: boolean;
   exportScopesEverywhere: boolean;
   exportIgnores: string;
+  exportOutsideCompartment: boolean;
   /** Status and files of an export need an access token. */
   exportStatusNeedsToken: boolean;
   exportFilesNeedToken: boolean;
@@ -79,6 +80,7 @@ const CONFORMANT: Settings = {
   exportOwnerOnly: true,
   exportScopesEverywhere: true,
   exportIgnores: "",
+  exportOutsideCompartment: false,
   exportStatusNeedsToken: true,
   exportFilesNeedToken: true,
 };

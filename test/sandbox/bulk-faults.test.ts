@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { loadFaultCatalogue, startSandbox } from "../../lib/sandbox/index.ts";
@@ -132,6 +133,11 @@ async function followEverything(origin: string, token: string, other: string): P
   await ask(`${api}/$export?_type=Observation`, { authorization: "" });
   await ask(`${api}/$export?_type=Observation`, { accept: "text/html" });
   await ask(`${api}/Group/nobody/$export`);
+  await ask(`${api}/Group/00000000-0000-4000-8000-000000000000/$export`);
+  await ask(`${api}/Group/harbor-group-all/$export`);
+  await ask(`${api}/$export?_type=Patient&_type=Encounter`);
+  await ask(`${api}/metadata`);
+  await askPlainly(`${api}/$export`, token);
   await ask(`${api}/$export?_type=Observation`, bearer(other));
   await post("Patient/$export", [
     { name: "patient", valueReference: { reference: "Patient/riverbend-patient-1" } },
@@ -169,6 +175,16 @@ async function followEverything(origin: string, token: string, other: string): P
     await ask(location);
   }
   for (const url of urls) await ask(url, { accept: "application/fhir+ndjson" });
+}
+
+/** Asks without the headers that fetch adds. */
+function askPlainly(url: string, token: string): Promise<void> {
+  return new Promise((resolve) => {
+    get(url, { headers: bearer(token) }, (incoming) => incoming.resume().once("close", resolve)).once(
+      "error",
+      () => resolve(),
+    );
+  });
 }
 
 describe("every fault of exports", () => {

@@ -57,6 +57,8 @@ export interface ExportSettings {
   readonly exportScopesEverywhere: boolean;
   /** Parameters that are neither heeded nor refused: names with commas. */
   readonly exportIgnores: string;
+  /** Exports of patients may be of types outside the Patient compartment alone. */
+  readonly exportOutsideCompartment: boolean;
 }
 
 const FORMATS = new Set(["application/fhir+ndjson", "application/ndjson", "ndjson"]);
@@ -237,7 +239,8 @@ function readTypes(
     if (!types.includes(type)) soft(`Resources of type ${type} cannot be exported.`);
   }
   const offered = asked.filter((type) => types.includes(type));
-  if (level !== "system" && offered.length > 0 && !offered.some(isOfPatients)) {
+  const isOutside = level !== "system" && offered.length > 0 && !offered.some(isOfPatients);
+  if (isOutside && !call.settings.exportOutsideCompartment) {
     soft("All types asked for are outside the Patient compartment.");
   }
   const refused = offered.find((type) => !access.permits(type, "r"));

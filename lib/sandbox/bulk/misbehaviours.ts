@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Behaviour, BehaviourCall } from "../behaviours.ts";
 import { registrations } from "../data.ts";
-import { emptyReply } from "../exchange.ts";
+import { emptyReply, textReply } from "../exchange.ts";
 import { each, isObject, type Json, type JsonObject } from "../json.ts";
 import type { SandboxState } from "../state.ts";
 import type { FileBody } from "./body.ts";
@@ -368,6 +368,38 @@ const wrongRange: Behaviour = async ({ request, next, changed }) => {
   return reply;
 };
 
+/** Refuses, with a page, whoever accepts anything. */
+const refuseAnyAccept: Behaviour = async ({ request, next, changed }) => {
+  if ((request.headers.accept ?? "*/*") !== "*/*") return next();
+  changed();
+  return textReply(400, "text/html", "<html><body>Bad request</body></html>");
+};
+
+/** Takes the first of a parameter that is repeated, in the URL or in the body. */
+const firstValuesOnly: Behaviour = async ({ request, next, changed }) => {
+  const { searchParams } = request.url;
+  const names = [...searchParams.keys()];
+  if (new Set(names).size < names.length) {
+    for (const name of new Set(names)) searchParams.set(name, searchParams.get(name) ?? "");
+    changed();
+  }
+  if (request.method === "POST") {
+    const body = parsed(request.body.toString("utf8"));
+    const seen = new Set<Json>();
+    const parameter = each(body["parameter"]).filter((one) => {
+      const name = isObject(one) ? (one["name"] ?? null) : null;
+      const isFirst = !seen.has(name);
+      seen.add(name);
+      return isFirst;
+    });
+    if (parameter.length < each(body["parameter"]).length) {
+      request.body = Buffer.from(JSON.stringify({ ...body, parameter }));
+      changed();
+    }
+  }
+  return next();
+};
+
 /** Behaviours of the export service, by the name that a fault's `behaviour` gives. */
 export const exportMisbehaviours: Readonly<Record<string, Behaviour>> = {
   acceptKickOff,
@@ -375,7 +407,9 @@ export const exportMisbehaviours: Readonly<Record<string, Behaviour>> = {
   changeLocation,
   changeManifest,
   entangleExports,
+  firstValuesOnly,
   outliveExport,
+  refuseAnyAccept,
   spoilExport,
   wrongRange,
 };
