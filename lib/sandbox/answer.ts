@@ -89,13 +89,15 @@ async function answerApi(state: SandboxState, request: SandboxRequest, place: Ap
   }
   if (place.api.serves !== undefined) return answerDocument(state, request, place);
   if (isExportPath(place.path)) return answerFhir(state, request, place, format ?? "json");
-  if (format === undefined) return outcomeReply(406, "Offered are FHIR JSON and FHIR XML.");
+  // A Binary is given in its own media type, too.
+  if (format === undefined && !place.path.startsWith("/Binary/"))
+    return outcomeReply(406, "Offered are FHIR JSON and FHIR XML.");
   if (place.path === "/metadata") {
     return isRead(request)
-      ? resourceReply(200, capabilityStatement(state, place.api, place.tenant), format)
-      : notAllowed("GET, HEAD, OPTIONS", format);
+      ? resourceReply(200, capabilityStatement(state, place.api, place.tenant), format ?? "json")
+      : notAllowed("GET, HEAD, OPTIONS", format ?? "json");
   }
-  return answerFhir(state, request, place, format);
+  return answerFhir(state, request, place, format ?? "json");
 }
 
 const isRead = (request: SandboxRequest) => request.method === "GET" || request.method === "HEAD";

@@ -143,6 +143,11 @@ export function registrations(): {
   return remember("tenants.yaml", (path) => readYaml(path) as ReturnType<typeof registrations>);
 }
 
+/** Code systems that bindings imply, by the path of an element that has a code only. */
+export function codeSystems(): Readonly<Record<string, string>> {
+  return remember("code-systems.yaml", (path) => readYaml(path) as ReturnType<typeof codeSystems>);
+}
+
 /** What a US Core server of a version declares. */
 export function usCore(version: "6.1.0" | "3.1.1"): UsCoreFacts {
   return remember(`us-core-${version}.json`, (path) => readJson(path) as UsCoreFacts);

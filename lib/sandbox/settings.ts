@@ -37,6 +37,8 @@ export interface Settings {
   approvalActs: boolean;
   /** Withdrawn consent ends the tokens that rest on it: `everything`, `refresh` tokens only, or `nothing`. */
   withdrawalEnds: "everything" | "refresh" | "nothing";
+  /** Types of which a search must name a status: by name with commas, or `*`. */
+  statusRequiredTypes: string;
   /** How long a bulk export takes. */
   exportMilliseconds: number;
   /** See `ExportSettings` in `bulk/kick-off.ts`. */
@@ -73,6 +75,7 @@ const CONFORMANT: Settings = {
   revocationForgets: "everything",
   approvalActs: true,
   withdrawalEnds: "everything",
+  statusRequiredTypes: "",
   exportMilliseconds: 200,
   exportFileResources: 250,
   exportsAtOnce: 100,

@@ -82,8 +82,29 @@ function factsOf(api: ApiDefinition, type: string): ResourceFacts | undefined {
     : { ...facts, supportedProfile: [], combination: [] };
 }
 
+const knownParameters = new Map<string, readonly SearchParameter[]>();
+
 /** The search parameters that an API offers for a resource type, its own before those of every type. */
-export function searchParameters(api: ApiDefinition, type: string): SearchParameter[] {
+export function searchParameters(api: ApiDefinition, type: string): readonly SearchParameter[] {
+  const key = `${api.id}/${type}`;
+  let parameters = knownParameters.get(key);
+  if (parameters === undefined) knownParameters.set(key, (parameters = readSearchParameters(api, type)));
+  return parameters;
+}
+
+/** What an API offers to include in the results of a search of a type. */
+export function includes(
+  api: ApiDefinition,
+  type: string,
+): { readonly include: readonly string[]; readonly revinclude: readonly string[] } {
+  const facts = factsOf(api, type);
+  return {
+    include: (facts?.searchInclude ?? []).map((each) => each.value),
+    revinclude: (facts?.searchRevInclude ?? []).map((each) => each.value),
+  };
+}
+
+function readSearchParameters(api: ApiDefinition, type: string): SearchParameter[] {
   const facts = factsOf(api, type);
   const definitions = usCore(api.usCore ?? "6.1.0").searchParameter;
   const own = (facts?.searchParam ?? []).map((each) => {
@@ -169,8 +190,8 @@ function resourceEntry(api: ApiDefinition, type: string): JsonObject {
     interaction: interactions(api, type).map((code) => ({ code })),
     versioning: type === "ValueSet" ? undefined : "versioned",
     referencePolicy: facts === undefined || type === "ValueSet" ? [] : ["resolves"],
-    searchInclude: searchable ? (facts?.searchInclude ?? []).map((each) => each.value) : [],
-    searchRevInclude: searchable ? (facts?.searchRevInclude ?? []).map((each) => each.value) : [],
+    searchInclude: searchable ? [...includes(api, type).include] : [],
+    searchRevInclude: searchable ? [...includes(api, type).revinclude] : [],
     searchParam: searchable
       ? searchParameters(api, type).map(({ name, definition, type: kind }) => ({
           name,

@@ -5,7 +5,7 @@ import { each, isObject, type JsonObject } from "../json.ts";
 import { readClinicalScope, type ClinicalScope } from "../scopes.ts";
 import { namesType, type Settings } from "../settings.ts";
 import { searchParameters } from "../statement.ts";
-import { alternatives, matches } from "./match.ts";
+import { InvalidSearch, readComparison, type Test } from "./match.ts";
 import { valuesAt } from "./paths.ts";
 import { localReference } from "./present.ts";
 
@@ -32,8 +32,18 @@ function patientIn(reference: unknown): string[] {
   return type === "Patient" && id !== undefined ? [id] : [];
 }
 
+const knownPatients = new WeakMap<JsonObject, readonly string[]>();
+
 /** Ids of the patients whose record a resource belongs to; none for what belongs to nobody's. */
-export function patientsOf(resource: JsonObject, find: Find): string[] {
+export function patientsOf(resource: JsonObject, find: Find): readonly string[] {
+  // What is stored does not change; what was made for an answer may.
+  if (!Object.isFrozen(resource)) return readPatients(resource, find);
+  let patients = knownPatients.get(resource);
+  if (patients === undefined) knownPatients.set(resource, (patients = readPatients(resource, find)));
+  return patients;
+}
+
+function readPatients(resource: JsonObject, find: Find): readonly string[] {
   const type = resource["resourceType"];
   if (type === "Patient") return [resource["id"] as string];
   if (type === "Group")
@@ -73,15 +83,16 @@ export function accessOf(
     if (scope.level === "patient") return token.context?.patient ?? null;
     return ownRecord;
   };
+  const restrictions = new Map<string, (resource: JsonObject) => boolean>();
   const isRestrictedTo = (scope: ClinicalScope, resource: JsonObject) => {
     if (scope.restriction === undefined || !settings.enforceRestrictions) return true;
-    const parameters = searchParameters(api, resource["resourceType"] as string);
-    return [...new URLSearchParams(scope.restriction)].every(([name, value]) => {
-      const parameter = parameters.find((each) => each.name === name);
-      if (parameter === undefined) return false;
-      const values = valuesAt(resource, parameter.expression);
-      return alternatives(value).some((one) => matches(values, parameter, undefined, one, base));
-    });
+    const key = `${resource["resourceType"] as string}?${scope.restriction}`;
+    let restriction = restrictions.get(key);
+    if (restriction === undefined) {
+      restriction = readRestriction(api, resource["resourceType"] as string, scope.restriction, base);
+      restrictions.set(key, restriction);
+    }
+    return restriction(resource);
   };
 
   return {
@@ -100,4 +111,29 @@ export function accessOf(
       });
     },
   };
+}
+
+/** What the search restriction of a granular scope lets through: nothing, when it cannot be read. */
+function readRestriction(
+  api: ApiDefinition,
+  type: string,
+  restriction: string,
+  base: string,
+): (resource: JsonObject) => boolean {
+  const parameters = searchParameters(api, type);
+  const tests: { readonly expression: string; readonly test: Test }[] = [];
+  try {
+    for (const [name, value] of new URLSearchParams(restriction)) {
+      const parameter = parameters.find((each) => each.name === name);
+      if (parameter === undefined) return () => false;
+      tests.push({
+        expression: parameter.expression,
+        test: readComparison({ parameter, modifier: undefined, value, base }),
+      });
+    }
+  } catch (error) {
+    if (error instanceof InvalidSearch) return () => false;
+    throw error;
+  }
+  return (resource) => tests.every(({ expression, test }) => test(valuesAt(resource, expression)));
 }

@@ -2,40 +2,18 @@ import { randomUUID } from "node:crypto";
 import type { KnownToken } from "../authorization/server.ts";
 import { isApproved } from "../authorization/tenant-owner.ts";
 import { apiBase } from "../places.ts";
-import {
-  outcomeReply,
-  resourceReply,
-  emptyReply,
-  type Place,
-  type Reply,
-  type SandboxRequest,
-} from "../exchange.ts";
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { outcomeReply, resourceReply, type Reply, type SandboxRequest } from "../exchange.ts";
+import type { JsonObject } from "../json.ts";
 import { interactions, resourceTypes } from "../statement.ts";
 import type { SandboxState } from "../state.ts";
 import { accessOf, OPEN_ACCESS, patientsOf, type Access } from "./access.ts";
-import { usCore, type Tenant } from "../data.ts";
+import { usCore } from "../data.ts";
 import { startExport, type ExportCall } from "../bulk/kick-off.ts";
 import { followExport, isExportPath, needsToken } from "../bulk/status.ts";
-import { InvalidSearch } from "./match.ts";
-import { present } from "./present.ts";
-import { search } from "./search.ts";
-
-type ApiPlace = Extract<Place, { kind: "api" }>;
-
-interface Call {
-  readonly state: SandboxState;
-  readonly request: SandboxRequest;
-  readonly place: ApiPlace;
-  readonly tenant: Tenant;
-  readonly base: string;
-  readonly format: "json" | "xml";
-  readonly access: Access;
-  /** Application that the token was issued to; empty where no token is needed. */
-  readonly owner: string;
-  readonly ofType: (type: string) => readonly JsonObject[];
-  readonly find: (type: string, id: string) => JsonObject | undefined;
-}
+import { insufficient, parseResource, type ApiPlace, type Call } from "./call.ts";
+import { expandNoteTypes, findDocuments } from "./operations.ts";
+import { history, isReply, read, versionHeaders, visible } from "./reading.ts";
+import { runSearch } from "./run-search.ts";
 
 /** Answers a request under an API's base that is neither discovery nor metadata. */
 export async function answerFhir(
@@ -51,10 +29,10 @@ export async function answerFhir(
   const created = state.created(tenant.id);
   const find = (type: string, id: string) =>
     created.find((each) => each["resourceType"] === type && each["id"] === id) ?? population.find(type, id);
-  const ofType = (type: string) => [
-    ...population.ofType(type),
-    ...created.filter((each) => each["resourceType"] === type),
-  ];
+  const ofType = (type: string) => {
+    const own = created.filter((each) => each["resourceType"] === type);
+    return own.length === 0 ? population.ofType(type) : [...population.ofType(type), ...own];
+  };
 
   // What concerns an export is said in JSON, whatever the request prefers (Bulk Data 2.0.0).
   const spoken = api.bulkData === true && /^\/bulk-|\/\$export$/.test(place.path) ? "json" : format;
@@ -179,102 +157,6 @@ function notAllowed(method: string, type: string, format: "json" | "xml"): Reply
   return outcomeReply(405, `${method} is not supported for ${type}.`, format);
 }
 
-const insufficient = (format: "json" | "xml", what: string): Reply => {
-  const reply = outcomeReply(403, `The token's scopes do not permit ${what}.`, format);
-  reply.headers["www-authenticate"] = 'Bearer realm="careconnect", error="insufficient_scope"';
-  return reply;
-};
-
-function versionHeaders(resource: JsonObject): Reply["headers"] {
-  const meta = resource["meta"];
-  if (!isObject(meta)) return {};
-  const updated = typeof meta["lastUpdated"] === "string" ? new Date(meta["lastUpdated"]) : undefined;
-  return {
-    etag: `W/"${meta["versionId"] as string}"`,
-    ...(updated === undefined ? {} : { "last-modified": updated.toUTCString() }),
-  };
-}
-
-function visible(call: Call, type: string, id: string): JsonObject | Reply {
-  if (!call.access.permits(type, "r")) return insufficient(call.format, `reading ${type}`);
-  const resource = call.find(type, id);
-  if (resource === undefined) return outcomeReply(404, `There is no ${type}/${id}.`, call.format);
-  return call.access.sees(resource, "r") ? resource : insufficient(call.format, `reading this ${type}`);
-}
-
-const isReply = (value: JsonObject | Reply): value is Reply => "delivery" in value;
-
-function read(call: Call, type: string, id: string, version?: string): Reply {
-  const resource = visible(call, type, id);
-  if (isReply(resource)) return resource;
-  const meta = resource["meta"];
-  if (version !== undefined && !(isObject(meta) && meta["versionId"] === version)) {
-    return outcomeReply(404, `There is no version ${version} of ${type}/${id}.`, call.format);
-  }
-  const headers = versionHeaders(resource);
-  if (version === undefined && call.request.headers["if-none-match"] === headers["etag"]) {
-    return emptyReply(304, headers);
-  }
-  const reply = resourceReply(200, present(resource, call.base), call.format);
-  Object.assign(reply.headers, headers);
-  return reply;
-}
-
-function history(call: Call, type: string, id: string): Reply {
-  const resource = visible(call, type, id);
-  if (isReply(resource)) return resource;
-  const meta = isObject(resource["meta"]) ? resource["meta"] : {};
-  return resourceReply(
-    200,
-    {
-      resourceType: "Bundle",
-      type: "history",
-      total: 1,
-      link: [{ relation: "self", url: `${call.base}/${type}/${id}/_history` }],
-      entry: [
-        {
-          fullUrl: `${call.base}/${type}/${id}`,
-          resource: present(resource, call.base),
-          request: { method: "POST", url: type },
-          response: { status: "201", lastModified: meta["lastUpdated"] ?? null },
-        },
-      ],
-    },
-    call.format,
-  );
-}
-
-function runSearch(call: Call, type: string, parameters: URLSearchParams): Reply {
-  if (!call.access.permits(type, "s")) return insufficient(call.format, `searching ${type}`);
-  const prefer = call.request.headers["prefer"];
-  try {
-    const bundle = search({
-      api: call.place.api,
-      base: call.base,
-      type,
-      parameters,
-      isStrict: typeof prefer === "string" && prefer.includes("handling=strict"),
-      access: call.access,
-      enforceOnIncludes: call.state.settings.enforceOnIncludes,
-      ofType: call.ofType,
-      find: call.find,
-    });
-    return resourceReply(200, bundle, call.format);
-  } catch (error) {
-    if (error instanceof InvalidSearch) return outcomeReply(400, error.message, call.format);
-    throw error;
-  }
-}
-
-function parseResource(request: SandboxRequest): JsonObject | undefined {
-  try {
-    const value = JSON.parse(request.body.toString("utf8")) as Json;
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function create(call: Call, type: string): Reply {
   const { format, place, state, base } = call;
   if (!call.access.permits(type, "c")) return insufficient(format, `creating ${type}`);
@@ -299,15 +181,6 @@ function create(call: Call, type: string): Reply {
   return reply;
 }
 
-/** Note types, for ValueSet/$expand with a DocumentReference context (US Core, clinical notes). */
-const NOTE_TYPES = [
-  ["11488-4", "Consult note"],
-  ["18842-5", "Discharge summary"],
-  ["34117-2", "History and physical note"],
-  ["28570-0", "Procedure note"],
-  ["11506-3", "Progress note"],
-] as const;
-
 function operate(call: Call, type: string, name: string): Reply {
   const { bulkData, usCore: version } = call.place.api;
   if (type === "Patient" && name === "$export" && bulkData === true && version !== undefined) {
@@ -316,45 +189,4 @@ function operate(call: Call, type: string, name: string): Reply {
   if (type === "DocumentReference" && name === "$docref") return findDocuments(call);
   if (type === "ValueSet" && name === "$expand") return expandNoteTypes(call);
   return outcomeReply(501, `The operation ${name} is not supported.`, call.format);
-}
-
-/** $docref: the documents of a patient. */
-function findDocuments(call: Call): Reply {
-  const { request, format } = call;
-  const parameters = new URLSearchParams(request.url.searchParams);
-  const posted = request.method === "POST" ? parseResource(request) : undefined;
-  for (const parameter of Array.isArray(posted?.["parameter"]) ? posted["parameter"] : []) {
-    if (!isObject(parameter)) continue;
-    const value = parameter["valueId"] ?? parameter["valueString"];
-    if (typeof parameter["name"] === "string" && typeof value === "string")
-      parameters.set(parameter["name"], value);
-  }
-  const patient = parameters.get("patient");
-  if (patient === null) return outcomeReply(400, "patient is missing.", format);
-  return runSearch(call, "DocumentReference", new URLSearchParams({ patient }));
-}
-
-function expandNoteTypes(call: Call): Reply {
-  const { url } = call.request;
-  const isAboutNotes = url.searchParams.get("context")?.startsWith("DocumentReference.type") === true;
-  if (!isAboutNotes) {
-    return outcomeReply(
-      404,
-      "Only the note types (context=DocumentReference.type) can be expanded.",
-      call.format,
-    );
-  }
-  return resourceReply(
-    200,
-    {
-      resourceType: "ValueSet",
-      status: "active",
-      expansion: {
-        timestamp: "2026-01-01T00:00:00Z",
-        total: NOTE_TYPES.length,
-        contains: NOTE_TYPES.map(([code, display]) => ({ system: "http://loinc.org", code, display })),
-      },
-    },
-    call.format,
-  );
 }

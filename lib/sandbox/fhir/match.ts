@@ -1,3 +1,4 @@
+import { codeSystems } from "../data.ts";
 import { each, isObject, type Json } from "../json.ts";
 import { localReference } from "./present.ts";
 
@@ -6,10 +7,12 @@ export class InvalidSearch extends Error {
   override readonly name = "InvalidSearch";
 }
 
-/** Splits a search value at its commas, `\,` being one that belongs to it (FHIR R4, 3.1.1.5.3). */
+/** Splits a search value at its commas, `\\,` being one that belongs to it (FHIR R4, 3.1.1.5.3). */
 export function alternatives(value: string): string[] {
-  return value.split(/(?<!\\),/).map((part) => part.replaceAll(/\\([,$|\\])/g, "$1"));
+  return value.split(/(?<!\\),/);
 }
+
+const unescape = (text: string) => text.replaceAll(/\\([,$|\\])/g, "$1");
 
 interface Span {
   /** Milliseconds; the end is not included. */
@@ -64,43 +67,46 @@ const COMPARE: Readonly<Record<string, (value: Span, asked: Span) => boolean>> =
   },
 };
 
-function matchDate(values: readonly Json[], asked: string): boolean {
+/** Whether the values that a parameter is about match; made once for a search. */
+export type Test = (values: readonly Json[]) => boolean;
+
+function testDate(asked: string): Test {
   const prefix = /^(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=\d)/.exec(asked)?.[1];
   // An unescaped plus of a time zone is read as a space.
   const text = (prefix === undefined ? asked : asked.slice(2)).replace(/ (?=\d\d:\d\d$)/, "+");
   const span = spanOf(text);
-  if (span === undefined) throw new InvalidSearch(`"${asked}" is not a date.`);
   const compare = COMPARE[prefix ?? "eq"];
-  return values.some((value) => {
-    const covered = spanOfValue(value);
-    return covered !== undefined && compare?.(covered, span) === true;
-  });
+  if (span === undefined || compare === undefined) throw new InvalidSearch(`"${asked}" is not a date.`);
+  return (values) =>
+    values.some((value) => {
+      const covered = spanOfValue(value);
+      return covered !== undefined && compare(covered, span);
+    });
 }
 
 /** System and code pairs of a value that a token may match. */
-function tokensOf(value: Json): { system: string | undefined; code: string; isPlain: boolean }[] {
-  if (!isObject(value))
-    return value === null
-      ? []
-      : [{ system: undefined, code: JSON.stringify(value).replaceAll('"', ""), isPlain: true }];
-  if (Array.isArray(value["coding"])) return value["coding"].flatMap(tokensOf);
+function tokensOf(value: Json, implied: string | undefined): { system: string | undefined; code: string }[] {
+  if (!isObject(value)) return typeof value === "string" ? [{ system: implied, code: value }] : [];
+  if (Array.isArray(value["coding"])) return value["coding"].flatMap((each) => tokensOf(each, undefined));
   const code = value["code"] ?? value["value"];
   const system = value["system"];
   if (typeof code !== "string") return [];
-  return [{ system: typeof system === "string" ? system : undefined, code, isPlain: false }];
+  return [{ system: typeof system === "string" ? system : undefined, code }];
 }
 
-function matchToken(values: readonly Json[], asked: string): boolean {
-  const at = asked.indexOf("|");
-  const system = at === -1 ? undefined : asked.slice(0, at);
-  const code = asked.slice(at + 1);
-  return values.flatMap(tokensOf).some((token) => {
-    if (code !== "" && token.code !== code) return false;
-    if (system === undefined) return true;
-    // A plain code's system is that of its binding, which is not in the resource.
-    if (token.isPlain) return system !== "";
-    return system === "" ? token.system === undefined : token.system === system;
-  });
+function testToken(asked: string, expression: string): Test {
+  const at = asked.search(/(?<!\\)\|/);
+  const system = at === -1 ? undefined : unescape(asked.slice(0, at));
+  const code = unescape(asked.slice(at + 1));
+  if (system === "" && code === "") throw new InvalidSearch(`"${asked}" has neither a system nor a code.`);
+  const implied = codeSystems()[expression];
+  return (values) =>
+    values.some((value) =>
+      tokensOf(value, implied).some((token) => {
+        if (code !== "" && token.code !== code) return false;
+        return system === undefined || (system === "" ? token.system === undefined : token.system === system);
+      }),
+    );
 }
 
 const fold = (text: string) =>
@@ -109,83 +115,99 @@ const fold = (text: string) =>
     .replaceAll(/\p{Mn}/gu, "")
     .toLowerCase();
 
+const TEXTS = [
+  "text",
+  "family",
+  "given",
+  "prefix",
+  "suffix",
+  "line",
+  "city",
+  "district",
+  "state",
+  "postalCode",
+  "country",
+];
+
 function textsOf(value: Json): string[] {
   if (typeof value === "string") return [value];
   if (!isObject(value)) return [];
-  const parts = [
-    "text",
-    "family",
-    "given",
-    "prefix",
-    "suffix",
-    "line",
-    "city",
-    "district",
-    "state",
-    "postalCode",
-    "country",
-  ];
-  return parts.flatMap((part) =>
+  return TEXTS.flatMap((part) =>
     each(value[part]).filter((text): text is string => typeof text === "string"),
   );
 }
 
-function matchString(values: readonly Json[], asked: string, modifier: string | undefined): boolean {
-  const texts = values.flatMap(textsOf);
-  if (modifier === "exact") return texts.includes(asked);
-  const wanted = fold(asked);
-  return texts.some((text) =>
-    modifier === "contains" ? fold(text).includes(wanted) : fold(text).startsWith(wanted),
-  );
+function testString(asked: string, modifier: string | undefined): Test {
+  const text = unescape(asked);
+  if (modifier === "exact") return (values) => values.some((value) => textsOf(value).includes(text));
+  const wanted = fold(text);
+  return (values) =>
+    values.some((value) =>
+      textsOf(value).some((one) =>
+        modifier === "contains" ? fold(one).includes(wanted) : fold(one).startsWith(wanted),
+      ),
+    );
 }
 
-function matchReference(
-  values: readonly Json[],
-  asked: string,
-  type: string | undefined,
-  base: string,
-): boolean {
-  const wanted = asked.startsWith(`${base}/`) ? asked.slice(base.length + 1) : asked;
-  return values.some((value) => {
-    // A canonical is matched with its version or without.
-    if (typeof value === "string") return value === wanted || value.split("|")[0] === wanted;
-    const reference = localReference(isObject(value) ? value["reference"] : undefined);
-    if (reference === undefined) return false;
-    const [kind, id] = reference.split("/");
-    if (type !== undefined && kind !== type) return false;
-    return wanted === reference || (!wanted.includes("/") && wanted === id);
-  });
+function testReference(asked: string, type: string | undefined, base: string): Test {
+  const text = unescape(asked);
+  const wanted = text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text;
+  return (values) =>
+    values.some((value) => {
+      // A canonical is matched with its version or without.
+      if (typeof value === "string") return value === wanted || value.split("|")[0] === wanted;
+      const stored = isObject(value) ? value["reference"] : undefined;
+      const reference = localReference(stored);
+      if (reference === undefined) return type === undefined && stored === wanted;
+      const [kind, id] = reference.split("/");
+      if (type !== undefined && kind !== type) return false;
+      return wanted === reference || (!wanted.includes("/") && wanted === id);
+    });
 }
+
+/** What a parameter's values are compared with. */
+export interface Comparison {
+  readonly parameter: { readonly name: string; readonly type: string; readonly expression: string };
+  /** What stands behind the colon of the parameter's name. */
+  readonly modifier: string | undefined;
+  /** As it was sent, with its commas. */
+  readonly value: string;
+  /** Base URL of the API, for absolute references to it. */
+  readonly base: string;
+}
+
+const MODIFIERS: Readonly<Record<string, RegExp>> = {
+  string: /^(exact|contains)$/,
+  reference: /^[A-Z]\w+$/,
+  token: /^not$/,
+};
 
 /**
- * Whether values match one search value (FHIR R4, 3.1.1.5).
+ * Reads what a search asks of one parameter (FHIR R4, 3.1.1.5): any of several values, none of them with `:not`.
  *
- * @param modifier what stands behind the colon of the parameter's name
  * @throws InvalidSearch for a value or modifier that cannot be used with this type of parameter
  */
-export function matches(
-  values: readonly Json[],
-  parameter: { readonly name: string; readonly type: string },
-  modifier: string | undefined,
-  asked: string,
-  base: string,
-): boolean {
+export function readComparison({ parameter, modifier, value, base }: Comparison): Test {
   if (modifier === "missing") {
-    if (asked !== "true" && asked !== "false") throw new InvalidSearch(":missing is true or false.");
-    return (values.length === 0) === (asked === "true");
+    if (value !== "true" && value !== "false") throw new InvalidSearch(":missing is true or false.");
+    return (values) => (values.length === 0) === (value === "true");
   }
-  const allowed = { string: /^(exact|contains)$/, reference: /^[A-Z]\w+$/, token: /^not$/ }[parameter.type];
-  if (modifier !== undefined && allowed?.test(modifier) !== true) {
+  if (modifier !== undefined && MODIFIERS[parameter.type]?.test(modifier) !== true) {
     throw new InvalidSearch(`The modifier :${modifier} is not supported for ${parameter.name}.`);
   }
-  switch (parameter.type) {
-    case "date":
-      return matchDate(values, asked);
-    case "token":
-      return modifier === "not" ? !matchToken(values, asked) : matchToken(values, asked);
-    case "reference":
-      return matchReference(values, asked, modifier, base);
-    default:
-      return matchString(values, asked, modifier);
-  }
+  const tests = alternatives(value).map((asked) => {
+    if (asked === "") throw new InvalidSearch(`One of the values of ${parameter.name} is empty.`);
+    switch (parameter.type) {
+      case "date":
+        return testDate(asked);
+      case "token":
+        return testToken(asked, parameter.expression);
+      case "reference":
+        return testReference(asked, modifier, base);
+      default:
+        return testString(asked, modifier);
+    }
+  });
+  const any: Test = (values) => tests.some((test) => test(values));
+  return modifier === "not" ? (values) => !any(values) : any;
 }

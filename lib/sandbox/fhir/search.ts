@@ -1,24 +1,14 @@
 import type { ApiDefinition } from "../data.ts";
-import { each, isObject, type JsonObject } from "../json.ts";
-import { searchParameters, type SearchParameter } from "../statement.ts";
+import { isObject, type JsonObject } from "../json.ts";
+import { includes, searchParameters, type SearchParameter } from "../statement.ts";
 import type { Access, Find } from "./access.ts";
-import { alternatives, InvalidSearch, matches } from "./match.ts";
+import { ofPatient, referringTo } from "./indexes.ts";
+import { alternatives, InvalidSearch, readComparison, type Test } from "./match.ts";
 import { valuesAt } from "./paths.ts";
 import { localReference, present } from "./present.ts";
 
 const DEFAULT_COUNT = 100;
 const LARGEST_COUNT = 500;
-const RESULT_PARAMETERS = new Set([
-  "_count",
-  "_format",
-  "_include",
-  "_revinclude",
-  "_pretty",
-  "page",
-  "_offset",
-  "_total",
-  "_summary",
-]);
 
 export interface SearchRequest {
   readonly api: ApiDefinition;
@@ -38,67 +28,151 @@ interface Criterion {
   readonly parameter: SearchParameter;
   readonly modifier: string | undefined;
   readonly value: string;
+  readonly test: Test;
 }
 
-function readCriteria(request: SearchRequest): { criteria: Criterion[]; understood: URLSearchParams } {
-  const offered = searchParameters(request.api, request.type);
-  const criteria: Criterion[] = [];
-  const understood = new URLSearchParams();
-  for (const [key, value] of request.parameters) {
-    if (RESULT_PARAMETERS.has(key.split(":")[0] ?? "")) {
-      if (key !== "_format" && key !== "page" && key !== "_offset") understood.append(key, value);
-      continue;
-    }
-    const [name = "", modifier] = key.split(":", 2);
-    const parameter = offered.find((one) => one.name === name);
-    if (parameter === undefined) {
-      if (request.isStrict)
-        throw new InvalidSearch(`The parameter ${key} is not supported for ${request.type}.`);
-      continue;
-    }
-    if (value === "") throw new InvalidSearch(`The parameter ${key} has no value.`);
-    criteria.push({ parameter, modifier, value });
-    understood.append(key, value);
-  }
-  return { criteria, understood };
-}
-
-function fulfils(resource: JsonObject, { parameter, modifier, value }: Criterion, base: string): boolean {
-  const values = valuesAt(resource, parameter.expression);
-  // :not is true when none of the alternatives is there.
-  const one = (asked: string) => matches(values, parameter, modifier, asked, base);
-  return modifier === "not" ? alternatives(value).every(one) : alternatives(value).some(one);
-}
-
-/** A search that matches nothing must still refuse a value that cannot be read. */
-function checkValues(criteria: readonly Criterion[], base: string): void {
-  for (const { parameter, modifier, value } of criteria) {
-    for (const asked of alternatives(value)) matches([], parameter, modifier, asked, base);
-  }
+/** A search as it was understood. */
+interface Query {
+  readonly criteria: readonly Criterion[];
+  readonly include: readonly string[];
+  readonly revinclude: readonly string[];
+  readonly count: number;
+  /** How many matches come before the page. */
+  readonly first: number;
+  /** `_summary=count`, or `_count=0`: no resources. */
+  readonly isCounted: boolean;
+  /** Without the page: what links repeat. */
+  readonly understood: URLSearchParams;
 }
 
 function numberOf(text: string | null, name: string): number | undefined {
   if (text === null) return undefined;
-  if (!/^\d+$/.test(text)) throw new InvalidSearch(`${name} is a number.`);
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidSearch(`${name} is a whole number.`);
   return Number(text);
 }
+
+/** How to give the result: whether a parameter of that kind is understood. */
+function readResultParameter(request: SearchRequest, key: string, value: string): boolean | undefined {
+  switch (key) {
+    case "_count":
+      numberOf(value, key);
+      return true;
+    case "_include":
+    case "_revinclude":
+      return isOffered(request, key, value);
+    case "_summary":
+      if (!["true", "text", "data", "count", "false"].includes(value))
+        throw new InvalidSearch(`There is no summary "${value}".`);
+      return value === "count" || value === "false";
+    case "_total":
+      if (!["none", "estimate", "accurate"].includes(value))
+        throw new InvalidSearch("_total is none, estimate or accurate.");
+      // It is always accurate.
+      return true;
+    default:
+      return undefined;
+  }
+}
+
+function isOffered(request: SearchRequest, key: "_include" | "_revinclude", value: string): boolean {
+  const [source, parameter] = value.split(":");
+  if (source === undefined || parameter === undefined || parameter === "")
+    throw new InvalidSearch(`${key} is a type and a parameter, with a colon between them: ${value}`);
+  const offered = includes(request.api, request.type)[key === "_include" ? "include" : "revinclude"];
+  return offered.some((one) => one === value || `${one}:`.startsWith(`${source}:${parameter}:`));
+}
+
+/** Parameters that have no part in the links: the page is put in anew, the format is negotiated. */
+const OWN = new Set(["_format", "_pretty", "page", "_offset"]);
+
+function readQuery(request: SearchRequest): Query {
+  const { parameters, type, base } = request;
+  const offered = searchParameters(request.api, type);
+  const criteria: Criterion[] = [];
+  const understood = new URLSearchParams();
+  for (const [key, value] of parameters) {
+    if (OWN.has(key)) continue;
+    if (key.startsWith("_has:") || /^[^:]+(?::\w+)?\./.test(key))
+      throw new InvalidSearch(`${key}: chains are not supported.`);
+    let isUnderstood = readResultParameter(request, key, value);
+    if (isUnderstood === undefined) {
+      const [name = "", modifier] = key.split(":", 2);
+      const parameter = offered.find((one) => one.name === name);
+      if (parameter !== undefined) {
+        if (value === "") throw new InvalidSearch(`The parameter ${key} has no value.`);
+        const test = readComparison({ parameter, modifier, value, base });
+        criteria.push({ parameter, modifier, value, test });
+        isUnderstood = true;
+      }
+    }
+    if (isUnderstood === true) understood.append(key, value);
+    else if (request.isStrict) throw new InvalidSearch(`${key}=${value} is not supported for ${type}.`);
+  }
+  const count = Math.min(numberOf(parameters.get("_count"), "_count") ?? DEFAULT_COUNT, LARGEST_COUNT);
+  return {
+    criteria,
+    include: understood.getAll("_include"),
+    revinclude: understood.getAll("_revinclude"),
+    count,
+    first: isByOffset(request)
+      ? (numberOf(parameters.get("_offset"), "_offset") ?? 0)
+      : (Math.max(numberOf(parameters.get("page"), "page") ?? 1, 1) - 1) * count,
+    isCounted: count === 0 || understood.get("_summary") === "count",
+    understood,
+  };
+}
+
+// The directory pages by an offset from zero, everything else by a page from one.
+const isByOffset = ({ api }: SearchRequest) => api.access === "public";
 
 const referenceOf = (resource: JsonObject) =>
   `${resource["resourceType"] as string}/${resource["id"] as string}`;
 
+/** The resources that may match: those with the ids asked for, those of the patients asked for, or all of the type. */
+function candidates(request: SearchRequest, criteria: readonly Criterion[]): readonly JsonObject[] {
+  const all = request.ofType(request.type);
+  const byId = criteria.find(({ parameter, modifier }) => parameter.name === "_id" && modifier === undefined);
+  if (byId !== undefined) {
+    const ids = new Set(alternatives(byId.value).map((id) => id.slice(id.indexOf("|") + 1)));
+    return [...ids].map((id) => request.find(request.type, id)).filter((one) => one !== undefined);
+  }
+  const byPatient = criteria.find(
+    ({ parameter, modifier }) =>
+      parameter.name === "patient" && (modifier === undefined || modifier === "Patient"),
+  );
+  if (byPatient === undefined) return all;
+  const patients = new Set(
+    alternatives(byPatient.value).map((value) => value.slice(value.lastIndexOf("/") + 1)),
+  );
+  const found = [...patients].map((patient) => ofPatient(all, patient, request.find));
+  return found.length === 1 ? (found[0] ?? []) : [...new Set(found.flat())];
+}
+
+function matching(request: SearchRequest, criteria: readonly Criterion[]): JsonObject[] {
+  return candidates(request, criteria).filter(
+    (resource) =>
+      criteria.every(({ parameter, test }) => test(valuesAt(resource, parameter.expression))) &&
+      request.access.sees(resource, "s"),
+  );
+}
+
+/** Parameters of includes that lead further than the element of their name. */
+const INCLUDE_PATHS: Readonly<Record<string, string>> = {
+  "CareTeam:participant": "CareTeam.participant.member",
+};
+
 function targetsOf(request: SearchRequest, matched: readonly JsonObject[], include: string): JsonObject[] {
-  const [source, name, target] = include.split(":");
-  if (source !== request.type) return [];
+  const [source = "", name = "", target] = include.split(":");
   const parameter = searchParameters(request.api, request.type).find((one) => one.name === name);
-  const expression = parameter?.expression ?? `${request.type}.${name ?? ""}`;
+  const expression = INCLUDE_PATHS[`${source}:${name}`] ?? parameter?.expression ?? `${source}.${name}`;
   return matched
     .flatMap((resource) => valuesAt(resource, expression))
-    .flatMap((value) => {
+    .map((value) => {
       const reference = localReference(isObject(value) ? value["reference"] : undefined);
       const [type = "", id = ""] = reference?.split("/") ?? [];
-      const found = target === undefined || target === type ? request.find(type, id) : undefined;
-      return found === undefined ? [] : [found];
-    });
+      return target === undefined || target === type ? request.find(type, id) : undefined;
+    })
+    .filter((found) => found !== undefined);
 }
 
 function pointersTo(
@@ -109,20 +183,14 @@ function pointersTo(
   const [source = "", name] = revinclude.split(":");
   const parameter = searchParameters(request.api, source).find((one) => one.name === name);
   if (parameter === undefined) return [];
-  const wanted = new Set(matched.map(referenceOf));
-  return request
-    .ofType(source)
-    .filter((resource) =>
-      valuesAt(resource, parameter.expression).some((value) =>
-        wanted.has(localReference(isObject(value) ? value["reference"] : undefined) ?? ""),
-      ),
-    );
+  const all = request.ofType(source);
+  return matched.flatMap((resource) => referringTo(all, parameter.expression, referenceOf(resource)));
 }
 
-function included(request: SearchRequest, matched: readonly JsonObject[]): JsonObject[] {
+function included(request: SearchRequest, query: Query, matched: readonly JsonObject[]): JsonObject[] {
   const found = [
-    ...request.parameters.getAll("_include").flatMap((one) => targetsOf(request, matched, one)),
-    ...request.parameters.getAll("_revinclude").flatMap((one) => pointersTo(request, matched, one)),
+    ...query.include.flatMap((one) => targetsOf(request, matched, one)),
+    ...query.revinclude.flatMap((one) => pointersTo(request, matched, one)),
   ].filter((resource) => !request.enforceOnIncludes || request.access.sees(resource, "s"));
   const seen = new Set(matched.map(referenceOf));
   return found.filter((resource) => {
@@ -139,25 +207,16 @@ function included(request: SearchRequest, matched: readonly JsonObject[]): JsonO
  * @throws InvalidSearch for parameters that cannot be read
  */
 export function search(request: SearchRequest): JsonObject {
-  const { base, type, parameters, access } = request;
-  const { criteria, understood } = readCriteria(request);
-  checkValues(criteria, base);
-  const count = Math.min(numberOf(parameters.get("_count"), "_count") ?? DEFAULT_COUNT, LARGEST_COUNT);
-  const isOffset = request.api.access === "public";
-  const first = isOffset
-    ? (numberOf(parameters.get("_offset"), "_offset") ?? 0)
-    : (Math.max(numberOf(parameters.get("page"), "page") ?? 1, 1) - 1) * count;
-
-  const all = request
-    .ofType(type)
-    .filter(
-      (resource) => access.sees(resource, "s") && criteria.every((one) => fulfils(resource, one, base)),
-    );
-  const matched = all.slice(first, first + count);
+  const { base, type } = request;
+  const query = readQuery(request);
+  const { count, first } = query;
+  const all = matching(request, query.criteria);
+  const matched = query.isCounted ? [] : all.slice(first, first + count);
   const link = (relation: string, at: number): JsonObject => {
-    const query = new URLSearchParams(understood);
-    if (at > 0) query.set(isOffset ? "_offset" : "page", String(isOffset ? at : at / count + 1));
-    const text = query.toString();
+    const parameters = new URLSearchParams(query.understood);
+    if (at > 0 && isByOffset(request)) parameters.set("_offset", String(at));
+    else if (at > 0) parameters.set("page", String(at / count + 1));
+    const text = parameters.toString();
     return { relation, url: `${base}/${type}${text === "" ? "" : `?${text}`}` };
   };
   const entry =
@@ -167,16 +226,19 @@ export function search(request: SearchRequest): JsonObject {
       resource: present(resource, base),
       search: { mode },
     });
-  const entries = [...matched.map(entry("match")), ...included(request, matched).map(entry("include"))];
+  const entries = [
+    ...matched.map(entry("match")),
+    ...included(request, query, matched).map(entry("include")),
+  ];
   return {
     resourceType: "Bundle",
     type: "searchset",
     total: all.length,
     link: [
       link("self", first),
-      ...(count > 0 && first + count < all.length ? [link("next", first + count)] : []),
-      ...(count > 0 && first > 0 ? [link("previous", Math.max(first - count, 0))] : []),
+      ...(!query.isCounted && first + count < all.length ? [link("next", first + count)] : []),
+      ...(!query.isCounted && first > 0 ? [link("previous", Math.max(first - count, 0))] : []),
     ],
-    ...(entries.length === 0 ? {} : { entry: each(entries) }),
+    ...(entries.length === 0 ? {} : { entry: entries }),
   };
 }

@@ -57,7 +57,11 @@ function prescribe(chart: Chart, prescription: Prescription): JsonObject {
   return {
     resourceType: "MedicationRequest",
     id: chart.idOf(prescription.kind),
-    meta: chart.meta(2, "us-core-medicationrequest"),
+    // What is completed was changed: it has an earlier version.
+    meta: {
+      ...chart.meta(2, "us-core-medicationrequest"),
+      versionId: prescription.status === "completed" ? "2" : "1",
+    },
     ...(contained === undefined ? {} : { contained: [contained] }),
     status: prescription.status,
     intent: prescription.intent,

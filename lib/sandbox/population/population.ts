@@ -23,6 +23,7 @@ import {
   makeSimpleObservations,
   makeSocialHistory,
 } from "./life.ts";
+import { earlierVersions } from "./versions.ts";
 import { makeMedicationDispenses, makeMedicationRequests, makeMedications } from "./medications.ts";
 import { makeOrganizations } from "./organization.ts";
 import { makeGroups, makePatient, makeRelatedPersons } from "./patient.ts";
@@ -44,6 +45,8 @@ export interface Population {
   /** Resources of a type, patient by patient. */
   ofType(type: string): readonly JsonObject[];
   find(type: string, id: string): JsonObject | undefined;
+  /** Former versions of a resource, the latest first. */
+  earlier(resource: JsonObject): readonly JsonObject[];
 }
 
 /** The resources of a patient, by type. */
@@ -137,6 +140,10 @@ function createPopulation(tenant: Tenant, seed: number, patients: number): Popul
       }),
     ofType: (type) => collect(type).all,
     find: (type, id) => collect(type).byId.get(id),
+    earlier: (resource) =>
+      collect(textOf(resource["resourceType"])).byId.get(textOf(resource["id"])) === resource
+        ? earlierVersions(resource)
+        : [],
   };
 }
 
