@@ -1,13 +1,13 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { contentOf } from "../../lib/checks/bulk/content.ts";
-import { exportLevel, exportOf, type CompletedExport } from "../../lib/checks/bulk/export.ts";
+import { exportLevel, exportOf, mainExport, type CompletedExport } from "../../lib/checks/bulk/export.ts";
 import {
   tryKickOff,
   type Asker,
   type ExportParameters,
   type KickOff,
 } from "../../lib/checks/bulk/session.ts";
-import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { capabilityStatement } from "../../lib/checks/facts.ts";
 import { isObject } from "../../lib/checks/select.ts";
 import { subjectOf } from "../../lib/checks/subject.ts";
@@ -408,21 +408,23 @@ const postEqualsGet: Procedure = async (context) => {
   );
 };
 
-/** A parameter that is repeated means what its values with commas mean. */
+/** A parameter that is repeated means what its values with commas mean. Parameter: `method`. */
 const repetitionEqualsList: Procedure = async (context, { method }) => {
   const level = await exportLevel(context);
+  const types = typesOf(await context.fact(mainExport));
+  // Patient is one of them, since types outside the Patient compartment alone may be refused.
+  const one = "Patient";
+  const other = types.find((type) => type !== one);
+  if (!types.includes(one) || other === undefined) {
+    throw new NoData("the export has no Patient, or nothing else", "an export of patients and their data");
+  }
   const shared = { level, ...(method === "POST" ? ({ method } as const) : {}) };
+  const repeated: ExportParameters = [one, other].map((type) => ["_type", type]);
   return await compare(
     context,
     [
-      { ...shared, parameters: [["_type", "Patient,Encounter"]] },
-      {
-        ...shared,
-        parameters: [
-          ["_type", "Patient"],
-          ["_type", "Encounter"],
-        ],
-      },
+      { ...shared, parameters: [["_type", `${one},${other}`]] },
+      { ...shared, parameters: repeated },
     ],
     "the same with _type repeated as with its values in a list",
   );
