@@ -56,6 +56,7 @@ function searchParameterFacts(folder) {
       code: each.code,
       type: each.type,
       expression: each.expression,
+      ...(each.chain === undefined ? {} : { chain: each.chain, target: each.target }),
     }));
 }
 

@@ -91,6 +91,9 @@ export interface SearchParameterFacts {
   readonly code: string;
   readonly type: string;
   readonly expression: string;
+  /** Parameters of the targets that may follow it, in a chained search; and of what types those are. */
+  readonly chain?: readonly string[];
+  readonly target?: readonly string[];
 }
 
 export interface UsCoreFacts {

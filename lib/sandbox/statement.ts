@@ -47,6 +47,9 @@ export interface SearchParameter {
   readonly type: string;
   readonly definition: string;
   readonly expression: string;
+  /** Chained searches that are offered: parameters of the types that it refers to. */
+  readonly chain?: readonly string[];
+  readonly target?: readonly string[];
 }
 
 const EVERY_TYPE: readonly SearchParameter[] = [
@@ -112,7 +115,14 @@ function readSearchParameters(api: ApiDefinition, type: string): SearchParameter
       definitions.find((definition) => definition.url === each.definition) ??
       definitions.find((definition) => definition.code === each.name && definition.base.includes(type));
     const expression = known?.expression ?? `${type}.${each.name.replace(/^_/, "")}`;
-    return { name: each.name, type: each.type, definition: each.definition, expression };
+    return {
+      name: each.name,
+      type: each.type,
+      definition: each.definition,
+      expression,
+      ...(known?.chain === undefined ? {} : { chain: known.chain }),
+      ...(known?.target === undefined ? {} : { target: known.target }),
+    };
   });
   const further = (FURTHER_SEARCH[type] ?? []).map(([name, kind, definition, expression]) => ({
     name,

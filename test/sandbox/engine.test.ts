@@ -172,6 +172,29 @@ describe("a search", () => {
     expect(await json(response)).toMatchObject({ resourceType: "OperationOutcome" });
   });
 
+  it("may be chained where that is offered", async () => {
+    const all = await search("Practitioner");
+    const first = all.entry?.[0]?.resource ?? { resourceType: "none", id: "none" };
+    const [identifier] = first["identifier"] as { system: string; value: string }[];
+    const [name] = first["name"] as { family: string }[];
+    const role = "riverbend-practitioner-role-1";
+    for (const query of [
+      `practitioner.identifier=${identifier?.system}|${identifier?.value}`,
+      `practitioner.identifier=${identifier?.value}`,
+      `practitioner.name=${name?.family.slice(0, 3)}`,
+      `practitioner:Practitioner.name=${name?.family}`,
+      `practitioner.name:exact=${name?.family}`,
+    ]) {
+      expect(ids(await search(`PractitionerRole?${query}`)), query).toEqual([role]);
+    }
+    const narrow = await systemToken(sandbox, { scope: "system/PractitionerRole.rs" });
+    const answer = await fetch(`${api}/PractitionerRole?practitioner.name=o`, { headers: bearer(narrow) });
+    expect(await json(answer)).toMatchObject({ total: 0 });
+    for (const query of ["practitioner.active=true", "practitioner:Patient.name=o", "organization.name=o"]) {
+      expect((await ask(`PractitionerRole?${query}`)).status, query).toBe(400);
+    }
+  });
+
   it("may ask for the number only", async () => {
     for (const query of ["_summary=count", "_count=0"]) {
       const bundle = await search(`Patient?${query}`);

@@ -26,7 +26,8 @@ export interface SearchRequest {
 
 interface Criterion {
   readonly parameter: SearchParameter;
-  readonly modifier: string | undefined;
+  /** What stands behind the parameter's name, `:` or `.` and all; empty where nothing does. */
+  readonly suffix: string;
   readonly value: string;
   readonly test: Test;
 }
@@ -86,22 +87,23 @@ function isOffered(request: SearchRequest, key: "_include" | "_revinclude", valu
 const OWN = new Set(["_format", "_pretty", "page", "_offset"]);
 
 function readQuery(request: SearchRequest): Query {
-  const { parameters, type, base } = request;
+  const { parameters, type } = request;
   const offered = searchParameters(request.api, type);
   const criteria: Criterion[] = [];
   const understood = new URLSearchParams();
   for (const [key, value] of parameters) {
     if (OWN.has(key)) continue;
-    if (key.startsWith("_has:") || /^[^:]+(?::\w+)?\./.test(key))
-      throw new InvalidSearch(`${key}: chains are not supported.`);
+    if (key.startsWith("_has:")) throw new InvalidSearch(`${key}: reverse chains are not supported.`);
     let isUnderstood = readResultParameter(request, key, value);
     if (isUnderstood === undefined) {
-      const [name = "", modifier] = key.split(":", 2);
+      const [name = ""] = /^[^:.]+/.exec(key) ?? [];
       const parameter = offered.find((one) => one.name === name);
+      const suffix = key.slice(name.length);
+      if (parameter === undefined && suffix.includes("."))
+        throw new InvalidSearch(`${key} is not supported.`);
       if (parameter !== undefined) {
         if (value === "") throw new InvalidSearch(`The parameter ${key} has no value.`);
-        const test = readComparison({ parameter, modifier, value, base });
-        criteria.push({ parameter, modifier, value, test });
+        criteria.push({ parameter, suffix, value, test: readTest(request, parameter, suffix, value) });
         isUnderstood = true;
       }
     }
@@ -122,6 +124,39 @@ function readQuery(request: SearchRequest): Query {
   };
 }
 
+function readTest(request: SearchRequest, parameter: SearchParameter, suffix: string, value: string): Test {
+  if (suffix.includes(".")) return readChain(request, parameter, suffix, value);
+  const modifier = suffix === "" ? undefined : suffix.slice(1);
+  return readComparison({ parameter, modifier, value, base: request.base });
+}
+
+/** A chained search (FHIR R4, 3.1.1.5.6): of what is referred to, where that is offered and may be searched. */
+function readChain(request: SearchRequest, parameter: SearchParameter, suffix: string, value: string): Test {
+  const {
+    type,
+    name = "",
+    modifier,
+  } = /^(?::(?<type>[A-Z]\w+))?\.(?<name>[^.:]+)(?::(?<modifier>\w+))?$/.exec(suffix)?.groups ?? {};
+  const targets = (parameter.target ?? []).filter((one) => type === undefined || one === type);
+  if (parameter.chain?.includes(name) !== true || targets.length === 0)
+    throw new InvalidSearch(`The chain ${parameter.name}${suffix} is not supported for ${request.type}.`);
+  const tests = new Map(
+    targets.flatMap((target) => {
+      const chained = searchParameters(request.api, target).find((one) => one.name === name);
+      if (chained === undefined) return [];
+      const test = readComparison({ parameter: chained, modifier, value, base: request.base });
+      return [[target, (resource: JsonObject) => test(valuesAt(resource, chained.expression))] as const];
+    }),
+  );
+  return (values) =>
+    values.some((one) => {
+      const reference = localReference(isObject(one) ? one["reference"] : undefined);
+      const [target = "", id = ""] = reference?.split("/") ?? [];
+      const found = request.find(target, id);
+      return found !== undefined && request.access.sees(found, "s") && tests.get(target)?.(found) === true;
+    });
+}
+
 // The directory pages by an offset from zero, everything else by a page from one.
 const isByOffset = ({ api }: SearchRequest) => api.access === "public";
 
@@ -131,14 +166,13 @@ const referenceOf = (resource: JsonObject) =>
 /** The resources that may match: those with the ids asked for, those of the patients asked for, or all of the type. */
 function candidates(request: SearchRequest, criteria: readonly Criterion[]): readonly JsonObject[] {
   const all = request.ofType(request.type);
-  const byId = criteria.find(({ parameter, modifier }) => parameter.name === "_id" && modifier === undefined);
+  const byId = criteria.find(({ parameter, suffix }) => parameter.name === "_id" && suffix === "");
   if (byId !== undefined) {
     const ids = new Set(alternatives(byId.value).map((id) => id.slice(id.indexOf("|") + 1)));
     return [...ids].map((id) => request.find(request.type, id)).filter((one) => one !== undefined);
   }
   const byPatient = criteria.find(
-    ({ parameter, modifier }) =>
-      parameter.name === "patient" && (modifier === undefined || modifier === "Patient"),
+    ({ parameter, suffix }) => parameter.name === "patient" && (suffix === "" || suffix === ":Patient"),
   );
   if (byPatient === undefined) return all;
   const patients = new Set(
