@@ -27,6 +27,18 @@ const FURTHER_SEARCH: Readonly<Record<string, readonly (readonly [string, string
       `${BASE_SEARCH}/ExplanationOfBenefit-identifier`,
       "ExplanationOfBenefit.identifier",
     ],
+    [
+      "type",
+      "token",
+      "http://hl7.org/fhir/us/carin-bb/SearchParameter/explanationofbenefit-type",
+      "ExplanationOfBenefit.type",
+    ],
+    [
+      "service-date",
+      "date",
+      "http://hl7.org/fhir/us/carin-bb/SearchParameter/explanationofbenefit-service-date",
+      "ExplanationOfBenefit.billablePeriod",
+    ],
   ],
   Endpoint: [["name", "string", `${BASE_SEARCH}/Endpoint-name`, "Endpoint.name"]],
   HealthcareService: [["name", "string", `${BASE_SEARCH}/HealthcareService-name`, "HealthcareService.name"]],

@@ -36,6 +36,9 @@ function genderOf(number: number): Chart["gender"] {
   return number % 24 === 17 ? "unknown" : "female";
 }
 
+/** Whether a patient is dead: every sixth. */
+export const hasDied = (number: number): boolean => number % 6 === 0;
+
 /** Opens the chart of a tenant's patient. */
 export function openChart(tenant: Tenant, seed: number, number: number): Chart {
   const random = (kind: string) => createRandom(seed, `${tenant.id}/${number}/${kind}`);

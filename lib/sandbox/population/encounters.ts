@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json.ts";
-import type { Chart } from "./chart.ts";
+import { hasDied, type Chart } from "./chart.ts";
 import { central, concept, day, days, hours, instant, reference, SNOMED, TERMINOLOGY } from "./terms.ts";
 
 const DISCHARGE = "http://www.nubc.org/patient-discharge";
@@ -20,6 +20,8 @@ export function makeEncounters(chart: Chart): JsonObject[] {
   ];
   const location = (at: 1 | 2) => [{ location: reference(`Location/${tenant.id}-location-${at}`) }];
   const released = days(admitted, 5);
+  // Who died has left the hospital.
+  const isThere = number % 4 === 0 && !hasDied(number);
   const type =
     number % 9 === 0
       ? concept(SNOMED, "261665006", "Unknown (qualifier value)")
@@ -50,15 +52,12 @@ export function makeEncounters(chart: Chart): JsonObject[] {
       id: chart.idOf("encounter-stay"),
       meta: chart.meta(24 * 70, "us-core-encounter"),
       identifier: identifier("S"),
-      status: number % 4 === 0 ? "in-progress" : "finished",
+      status: isThere ? "in-progress" : "finished",
       class: { system: `${TERMINOLOGY}/v3-ActCode`, code: "IMP", display: "inpatient encounter" },
       type: [concept(SNOMED, "183452005", "Emergency hospital admission (procedure)")],
       subject: chart.patient,
       participant: [participant(chart, admitted, released)],
-      period:
-        number % 4 === 0
-          ? { start: central(admitted) }
-          : { start: central(admitted), end: central(released) },
+      period: isThere ? { start: central(admitted) } : { start: central(admitted), end: central(released) },
       reasonCode: [concept(SNOMED, "38341003", "Hypertensive disorder, systemic arterial (disorder)")],
       hospitalization: { dischargeDisposition: concept(DISCHARGE, "06", "Discharged to home care") },
       location: location(2),
@@ -73,7 +72,7 @@ export function makeEncounters(chart: Chart): JsonObject[] {
       class: { system: `${TERMINOLOGY}/v3-ActCode`, code: "VR", display: "virtual" },
       type: [concept(SNOMED, "448337001", "Telemedicine consultation with patient (procedure)")],
       subject: chart.patient,
-      period: { start: day(days(admitted, 90)) },
+      period: { start: day(days(admitted, 30)) },
       serviceProvider: organization,
     },
   ];

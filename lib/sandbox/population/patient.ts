@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json.ts";
-import type { Chart } from "./chart.ts";
+import { hasDied, type Chart } from "./chart.ts";
 import {
   absent,
   coding,
@@ -124,9 +124,9 @@ function names(chart: Chart): JsonObject[] {
     : [current, old];
 }
 
-/** Whether, and when, a patient died: every sixth did. */
+/** Whether, and when, a patient died. */
 function deceased(chart: Chart): JsonObject {
-  if (chart.number % 6 !== 0) return { deceasedBoolean: false };
+  if (!hasDied(chart.number)) return { deceasedBoolean: false };
   const died = days(chart.admitted, 40);
   return { deceasedDateTime: chart.number % 12 === 0 ? day(died) : instant(died) };
 }
