@@ -108,6 +108,8 @@ export interface RunDescription {
   /** Absent while running, or when the run was killed. */
   readonly endedAt?: string;
   readonly state: "running" | "complete" | "interrupted";
+  /** When the run was taken up again after it had been killed or interrupted, and how many verdicts stood by then. */
+  readonly resumed?: readonly { readonly at: string; readonly kept: number }[];
   /** How many verdicts the plan promised. */
   readonly planned: number;
   readonly counts: Readonly<Record<Status, number>>;

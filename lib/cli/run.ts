@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import type { CheckResult, RunDescription } from "../checks/results.ts";
 import { checkFaults } from "./sandbox.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -14,8 +14,9 @@ interface RunArguments {
   readonly suite?: readonly string[];
   readonly check?: readonly string[];
   readonly out?: string;
+  readonly resume: boolean;
   readonly concurrency: number;
-  readonly failOn: "fail" | "warn";
+  readonly failOn?: "fail" | "warn";
   readonly format?: readonly string[];
   readonly evidence?: "full" | "masked" | "none";
   readonly config?: string;
@@ -54,11 +55,15 @@ export function runCommand(done: Done) {
           requiresArg: true,
           describe: "Results directory [reports/out/<environment>/<tenant>]",
         },
+        resume: {
+          type: "boolean",
+          default: false,
+          describe: "Go on with the run in the results directory: keep its verdicts, ask what is missing",
+        },
         concurrency: { type: "number", default: 8, requiresArg: true, describe: "Checks under way at once" },
         "fail-on": {
           choices: ["fail", "warn"] as const,
-          default: "fail" as const,
-          describe: "What makes the exit code 1",
+          describe: "What makes the exit code 1 [fail]",
         },
         format: {
           type: "string",
@@ -87,12 +92,22 @@ async function run(args: RunArguments): Promise<number> {
   const { loadSuites } = await import("../checks/load.ts");
   const { checkSelection } = await import("../runner/plan.ts");
   const { runChecks } = await import("../runner/run.ts");
+  const { readRunToResume } = await import("../runner/resume.ts");
   const { standardProgress } = await import("../runner/progress.ts");
 
   const formats = chosenOf("format", args.format ?? defaultFormats(), FORMATS);
   const concurrency = wholeNumber("concurrency", args.concurrency, 1, 256);
-  const checks = { suites: membersOf(args.suite), checks: membersOf(args.check) };
-  const targets = { tenant: args.tenant, environment: args.environment, apis: membersOf(args.api) };
+  const out = resolve(args.out ?? join("reports", "out", args.environment, args.tenant));
+  // What the run was asked for stays, unless it is said again: then it has to be the same.
+  const earlier = args.resume ? readRunToResume(args.out ?? relative("", out)) : undefined;
+  const apis = args.api === undefined ? (earlier?.selection.apis ?? []) : membersOf(args.api);
+  const checks = {
+    suites: args.suite === undefined ? (earlier?.selection.suites ?? []) : membersOf(args.suite),
+    checks: args.check === undefined ? (earlier?.selection.checks ?? []) : membersOf(args.check),
+  };
+  const evidence = args.evidence ?? earlier?.evidence;
+  const failOn = args.failOn ?? earlier?.failOn ?? "fail";
+  const targets = { tenant: args.tenant, environment: args.environment, apis };
   const configuration = loadConfiguration(args.config);
   checkSelection(loadSuites(), checks);
   configuration.tenant(targets.tenant);
@@ -109,24 +124,27 @@ async function run(args: RunArguments): Promise<number> {
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   try {
-    const out = resolve(args.out ?? join("reports", "out", args.environment, args.tenant));
     const { AllureReporter } = await import("../report/allure/reporter.ts");
-    const { description, results } = await runChecks({
+    const { description, results, asked } = await runChecks({
       configuration,
       ...(args.config === undefined ? {} : { configDirectory: args.config }),
       targets,
       checks,
       ...(sandbox === undefined ? {} : { sandbox }),
       out,
+      earlier: args.resume ? "resume" : "replace",
       concurrency,
-      ...(args.evidence === undefined ? {} : { evidence: args.evidence }),
-      failOn: args.failOn,
+      ...(evidence === undefined ? {} : { evidence }),
+      failOn,
       reproduce: reproduction(args),
       progress: standardProgress(),
       reporters: (folder, apiTitles) =>
-        formats.includes("allure") ? [new AllureReporter({ folder, apiTitles })] : [],
+        formats.includes("allure")
+          ? [new AllureReporter({ folder, apiTitles, earlier: args.resume ? "keep" : "clear" })]
+          : [],
       signal: stop.signal,
     });
+    if (asked === 0) process.stderr.write("Nothing to resume: the run is complete.\n");
     // What is left is our own work, and ends.
     clearTimeout(patience);
     const { buildReports } = await import("../report/build.ts");
@@ -164,7 +182,7 @@ function reproduction(args: RunArguments): string {
     ...repeated("api", membersOf(args.api)),
     ...repeated("suite", membersOf(args.suite)),
     ...repeated("check", membersOf(args.check)),
-    ...(args.failOn === "fail" ? [] : [`--fail-on ${args.failOn}`]),
+    ...(args.failOn === undefined ? [] : [`--fail-on ${args.failOn}`]),
     ...(args.evidence === undefined ? [] : [`--evidence ${args.evidence}`]),
   ].join(" ");
 }

@@ -35,6 +35,8 @@ export interface HttpClientOptions {
   /** PEM of certificate authorities to trust besides those that come with Node. */
   readonly ca?: string;
   readonly userAgent?: string;
+  /** Number in the id of the first exchange; default 1. A run that goes on starts behind its evidence. */
+  readonly firstExchange?: number;
 }
 
 /** An exchange that has been opened: its head is known, or its failure. */
@@ -82,7 +84,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   });
   const underWay = new Set<AbortController>();
-  let count = 0;
+  let count = (options.firstExchange ?? 1) - 1;
   let closed = false;
 
   const nextId = (): ExchangeId => {

@@ -70,6 +70,10 @@ function readRun(file: string): RunDescription {
   const selection = objectOf(value["selection"]);
   const counts = objectOf(value["counts"]);
   const endedAt = value["endedAt"];
+  const resumed = list(value["resumed"]).map((entry) => {
+    const { at, kept } = objectOf(entry);
+    return { at: text(at, ""), kept: number(kept) };
+  });
   return {
     schema: 1,
     run: text(value["run"], "unknown"),
@@ -98,6 +102,7 @@ function readRun(file: string): RunDescription {
     startedAt: text(value["startedAt"], new Date(0).toISOString()),
     ...(typeof endedAt === "string" ? { endedAt } : {}),
     state: value["state"] === "complete" || value["state"] === "interrupted" ? value["state"] : "running",
+    ...(resumed.length === 0 ? {} : { resumed }),
     planned: number(value["planned"]),
     counts: Object.fromEntries(STATUSES.map((status) => [status, number(counts[status])])) as Record<
       Status,

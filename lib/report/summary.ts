@@ -124,10 +124,15 @@ function verdictSentence({ run, results }: RunResults, counts: Readonly<Record<S
 }
 
 function facts({ run }: RunResults): string {
+  const { resumed = [] } = run;
   const targets = run.targets.map(({ api, base }) => `${codeSpan(api)} at ${codeSpan(base)}`);
   return [
     `- Tested: ${targets.length === 0 ? "nothing" : targets.join("; ")}`,
     `- Run ${codeSpan(run.run)}, started ${escapeMarkdown(run.startedAt)}, ${escapeMarkdown(run.harness.name)} ${escapeMarkdown(run.harness.version)} on Node.js ${escapeMarkdown(run.harness.node)}`,
+    ...resumed.map(
+      ({ at, kept }) =>
+        `- Resumed ${escapeMarkdown(at)}, with ${kept} ${plural(kept, "verdict", "verdicts")} from before`,
+    ),
   ].join("\n");
 }
 

@@ -10,11 +10,13 @@ import type { Exchange, HttpClient, HttpLimits, SecretVault } from "../http/type
  * carry it.
  *
  * @param limits lie over those of the configuration
+ * @param firstExchange number of the first exchange
  */
 export function openClient(
   resolved: ResolvedTargets,
   record: (exchange: Exchange) => void,
   limits: Partial<HttpLimits> = {},
+  firstExchange = 1,
 ): { readonly http: HttpClient; readonly vault: SecretVault } {
   const vault = createSecretVault();
   for (const secret of resolved.targets.flatMap(secretsOf)) vault.register(secret.reveal(), secret.label);
@@ -22,6 +24,7 @@ export function openClient(
   const http = createHttpClient({
     vault,
     record,
+    firstExchange,
     limits: { ...limitsOf(resolved.limits), ...limits },
     ...(connectionsPerOrigin === undefined ? {} : { concurrencyPerOrigin: connectionsPerOrigin }),
     ...(resolved.certificateAuthority === undefined ? {} : { ca: resolved.certificateAuthority }),

@@ -10,6 +10,10 @@ export interface Job {
   readonly checks: CheckSelection;
   readonly sandbox?: SandboxPlace;
   readonly evidence: EvidenceMode;
+  /** Keys of the checks that have their verdict from before the run was resumed. */
+  readonly answered: readonly string[];
+  /** Number of the first exchange. */
+  readonly firstExchange: number;
   /** Results directory, absolute. */
   readonly out: string;
 }

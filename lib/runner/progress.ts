@@ -24,8 +24,19 @@ export function standardProgress(): ProgressOutput {
 
 export type Counts = Record<Status, number>;
 
-export function noCounts(): Counts {
-  return { pass: 0, fail: 0, warn: 0, info: 0, blocked: 0, "not-applicable": 0, "no-data": 0, error: 0 };
+export function countsOf(results: readonly Pick<CheckResult, "status">[]): Counts {
+  const counts = {
+    pass: 0,
+    fail: 0,
+    warn: 0,
+    info: 0,
+    blocked: 0,
+    "not-applicable": 0,
+    "no-data": 0,
+    error: 0,
+  };
+  for (const { status } of results) counts[status] += 1;
+  return counts;
 }
 
 /** A vitest reporter that counts verdicts and shows how far a run is. */
@@ -36,10 +47,15 @@ export interface ProgressReporter extends Reporter {
 
 /**
  * @param planned how many verdicts the plan promises
+ * @param kept verdicts that had fallen before
  */
-export function createProgress(planned: number, output: ProgressOutput): ProgressReporter {
-  const counts = noCounts();
-  const results: CheckResult[] = [];
+export function createProgress(
+  planned: number,
+  output: ProgressOutput,
+  kept: readonly CheckResult[] = [],
+): ProgressReporter {
+  const counts = countsOf(kept);
+  const results: CheckResult[] = [...kept];
   // A run that is cancelled tells of its finished tests a second time.
   const told = new Set<string>();
   let shownAt = 0;

@@ -59,9 +59,20 @@ export function takeResultsFolder(out: string): ResultsFolder {
       `--out ${out}: holds "${foreign}" but no run.json, so no run made it; give another directory, or empty it`,
     );
   }
+  const folder = lockResultsFolder(out);
+  for (const name of REPLACED) rmSync(join(path, name), { recursive: true, force: true });
+  return folder;
+}
+
+/**
+ * Takes a directory for a run that goes on: all that lies in it stays.
+ *
+ * @throws ConfigurationError when it cannot be written, or is at use
+ */
+export function lockResultsFolder(out: string): ResultsFolder {
+  const path = resolve(out);
   const lock = join(path, LOCK);
   takeLock(lock, out);
-  for (const name of REPLACED) rmSync(join(path, name), { recursive: true, force: true });
   return { path, release: () => rmSync(lock, { force: true }) };
 }
 

@@ -15,8 +15,9 @@ import { loadSuites } from "../checks/load.ts";
 import type { CheckResult, RunDescription } from "../checks/results.ts";
 import type { Job } from "./job.ts";
 import { planRun, type CheckSelection, type Plan } from "./plan.ts";
-import { createProgress, noCounts, type ProgressOutput } from "./progress.ts";
-import { takeResultsFolder } from "./results-folder.ts";
+import { countsOf, createProgress, type ProgressOutput } from "./progress.ts";
+import { lockResultsFolder, takeResultsFolder } from "./results-folder.ts";
+import { answerKey, checkSameRun, pickUp, readRunToResume, type LeftBehind } from "./resume.ts";
 
 export interface RunOptions {
   readonly configuration: Configuration;
@@ -24,8 +25,10 @@ export interface RunOptions {
   readonly targets: TargetSelection;
   readonly checks: CheckSelection;
   readonly sandbox?: SandboxPlace;
-  /** Results directory; made when it is not there. Results of an earlier run in it are replaced. */
+  /** Results directory; made when it is not there. */
   readonly out: string;
+  /** What is done with an earlier run in it: its results are replaced, or it goes on where it was stopped. */
+  readonly earlier: "replace" | "resume";
   /** How many checks may be under way at once. */
   readonly concurrency: number;
   readonly evidence?: EvidenceMode;
@@ -41,11 +44,14 @@ export interface RunOptions {
 export interface RunOutcome {
   readonly description: RunDescription;
   readonly results: readonly CheckResult[];
+  /** How many checks were asked: none of a complete run that was to be resumed. */
+  readonly asked: number;
 }
 
 /**
  * Runs checks against the targets of one tenant in one environment, and writes `run.json`, `results.ndjson` and
- * evidence as verdicts fall.
+ * evidence as verdicts fall. A run that is resumed keeps its id and its verdicts, and is asked only for those that are
+ * missing, blocked or in error.
  *
  * @throws ConfigurationError before any verdict is written or an earlier one is cleared
  */
@@ -59,35 +65,79 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
     ];
     throw new ConfigurationError(`nothing is selected to check (${reasons.join("; ")})`);
   }
-  const folder = takeResultsFolder(options.out);
+  const fresh = describeRun(options, resolved, plan, planned, options.evidence ?? resolved.evidence);
+  if (options.earlier === "resume") checkSame(options, fresh);
+  const folder =
+    options.earlier === "resume" ? lockResultsFolder(options.out) : takeResultsFolder(options.out);
   process.once("exit", folder.release);
   try {
-    return await runInto(folder.path, options, resolved, plan, planned);
+    return options.earlier === "resume"
+      ? await resumeIn(folder.path, options, resolved, fresh)
+      : await startIn(folder.path, options, resolved, fresh);
   } finally {
     process.off("exit", folder.release);
     folder.release();
   }
 }
 
+function checkSame(options: RunOptions, fresh: RunDescription): RunDescription {
+  const earlier = readRunToResume(options.out);
+  checkSameRun(options.out, earlier, fresh, options.sandbox === undefined ? "same" : "any");
+  return earlier;
+}
+
+async function startIn(
+  out: string,
+  options: RunOptions,
+  resolved: ResolvedTargets,
+  fresh: RunDescription,
+): Promise<RunOutcome> {
+  writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
+  return await runInto(out, options, resolved, fresh, { kept: [], firstExchange: 1 });
+}
+
+async function resumeIn(
+  out: string,
+  options: RunOptions,
+  resolved: ResolvedTargets,
+  fresh: RunDescription,
+): Promise<RunOutcome> {
+  // Another run may have ended here since the first look.
+  const { endedAt: _, ...earlier } = checkSame(options, fresh);
+  const left = pickUp(out);
+  if (earlier.state === "complete" && left.kept.length === earlier.planned)
+    return { description: readRunToResume(out), results: left.kept, asked: 0 };
+  const begun: RunDescription = {
+    ...earlier,
+    targets: fresh.targets,
+    failOn: fresh.failOn,
+    harness: fresh.harness,
+    state: "running",
+    resumed: [...(earlier.resumed ?? []), { at: fresh.startedAt, kept: left.kept.length }],
+    counts: countsOf(left.kept),
+  };
+  return await runInto(out, options, resolved, begun, left);
+}
+
 async function runInto(
   out: string,
   options: RunOptions,
   resolved: ResolvedTargets,
-  plan: Plan,
-  planned: number,
+  begun: RunDescription,
+  left: LeftBehind,
 ): Promise<RunOutcome> {
-  writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
-  const evidence = options.evidence ?? resolved.evidence;
-  const begun = describeRun(options, resolved, plan, planned, evidence);
   writeRun(out, begun);
-  const progress = createProgress(planned, options.progress);
+  const { planned } = begun;
+  const progress = createProgress(planned, options.progress, left.kept);
   const job: Job = {
     run: begun.run,
     ...(options.configDirectory === undefined ? {} : { configDirectory: options.configDirectory }),
     targets: options.targets,
     checks: options.checks,
     ...(options.sandbox === undefined ? {} : { sandbox: placeOf(options.sandbox) }),
-    evidence,
+    evidence: begun.evidence,
+    answered: left.kept.map(({ api, check }) => answerKey(api, check)),
+    firstExchange: left.firstExchange,
     out,
   };
   const titles = new Map(resolved.targets.map(({ api, title }) => [api, title]));
@@ -101,7 +151,7 @@ async function runInto(
   const giveUp = () => writeRun(out, ended("interrupted"));
   process.once("exit", giveUp);
   try {
-    await drive(job, options, [progress, ...options.reporters(out, titles)]);
+    if (left.kept.length < planned) await drive(job, options, [progress, ...options.reporters(out, titles)]);
   } catch (error) {
     giveUp();
     throw error;
@@ -112,7 +162,7 @@ async function runInto(
   const complete = progress.results.length === planned;
   const description = ended(complete ? "complete" : "interrupted");
   writeRun(out, description);
-  return { description, results: progress.results };
+  return { description, results: progress.results, asked: progress.results.length - left.kept.length };
 }
 
 function signalListeners(): (readonly [NodeJS.Signals, NodeJS.SignalsListener])[] {
@@ -214,7 +264,7 @@ function describeRun(
     startedAt: new Date().toISOString(),
     state: "running",
     planned,
-    counts: noCounts(),
+    counts: countsOf([]),
     evidence,
     failOn: options.failOn,
     harness: { name, version, node: process.version },

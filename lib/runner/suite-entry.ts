@@ -18,6 +18,7 @@ import { healthText } from "../http/evidence.ts";
 import { openClient } from "./client.ts";
 import { planRun } from "./plan.ts";
 import { openRecorder, resultOf } from "./record.ts";
+import { answerKey } from "./resume.ts";
 import { openSessions } from "./sessions.ts";
 
 declare module "vitest" {
@@ -33,7 +34,8 @@ const others = resolveOthers(configuration, job.targets, process.env, job.sandbo
 const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
 const recorder = openRecorder(job.out, job.evidence);
 const known = { ...resolved, targets: [...resolved.targets, ...others] };
-const { http, vault } = openClient(known, (exchange) => recorder.exchange(exchange));
+const { http, vault } = openClient(known, (exchange) => recorder.exchange(exchange), {}, job.firstExchange);
+const answered = new Set(job.answered);
 
 const surroundings: Surroundings = {
   // The worker's own streams are vitest's: the terminal is asked for by its descriptor.
@@ -55,8 +57,10 @@ afterAll(async () => {
 for (const target of resolved.targets) {
   const session = sessions.of(target);
   for (const { suite, checks } of planned.filter((part) => part.target.api === target.api)) {
+    const open = checks.filter((check) => !answered.has(answerKey(target.api, check.id)));
+    if (open.length === 0) continue;
     describe.concurrent(`${target.api} › ${suite.title}`, () => {
-      for (const check of checks) {
+      for (const check of open) {
         test(check.id, async (context) => {
           const answer = await answerCheck(check, session, procedures);
           const result = resultOf(job.run, target, check, answer, vault);

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import AllureVitestReporter from "allure-vitest/reporter";
 import type { RunnerTask } from "vitest";
@@ -14,6 +14,8 @@ export interface AllureReporterOptions {
   readonly folder: string;
   /** Title by API id, as in `run.json`. */
   readonly apiTitles?: ReadonlyMap<string, string>;
+  /** What lies in the folder: results to clear, or those of the same run up to where it was stopped. */
+  readonly earlier?: "clear" | "keep";
 }
 
 /** How often to look for verdicts that vitest has not told of. */
@@ -30,14 +32,16 @@ const CATCH_UP_MS = 200;
  */
 export class AllureReporter extends AllureVitestReporter {
   readonly #results: string;
+  readonly #earlier: "clear" | "keep";
   readonly #write: (result: CheckResult) => void;
   readonly #follow: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ folder, apiTitles }: AllureReporterOptions) {
+  constructor({ folder, apiTitles, earlier = "clear" }: AllureReporterOptions) {
     const results = join(folder, ALLURE_RESULTS);
     super({ resultsDir: results });
     this.#results = results;
+    this.#earlier = earlier;
     const readExchange = exchangeReader(folder);
     const written = new Set<string>();
     this.#write = (result) => {
@@ -46,7 +50,7 @@ export class AllureReporter extends AllureVitestReporter {
       written.add(uuid);
       writeMapped(results, mapToAllure(result, { readExchange, apiTitle: apiTitles?.get(result.api) }));
     };
-    const read = followLines(join(folder, "results.ndjson"));
+    const read = followLines(join(folder, "results.ndjson"), earlier === "keep" ? "end" : "start");
     this.#follow = () => {
       for (const line of read()) {
         const result = parseResult(line);
@@ -56,7 +60,7 @@ export class AllureReporter extends AllureVitestReporter {
   }
 
   override onInit(vitest: Vitest): void {
-    clearAllureResults(this.#results);
+    if (this.#earlier === "clear") clearAllureResults(this.#results);
     makeAllureResults(this.#results);
     // Checks hand their verdict over in meta and never call Allure, so workers need neither its setup file nor its
     // test runner: it gets to see no projects to put them into.
@@ -81,8 +85,8 @@ export class AllureReporter extends AllureVitestReporter {
 }
 
 /** Reads the whole lines that were added to a file since the last call; none while there is no file. */
-function followLines(file: string): () => string[] {
-  let position = 0;
+function followLines(file: string, from: "start" | "end"): () => string[] {
+  let position = from === "end" && existsSync(file) ? statSync(file).size : 0;
   let rest: Buffer = Buffer.alloc(0);
   return () => {
     let descriptor: number;
