@@ -255,10 +255,8 @@ describe("a run that cannot be continued is refused before anything is asked or 
     const more = change(out) ?? [];
     const before = filesBelow(out);
     const askedByThen = asked();
-    const ended = await command([
-      ...["run", "--config", join(folder, "conf"), "--tenant", "acme", "--environment", "preview"],
-      ...["--out", out, "--resume", ...more],
-    ]);
+    const args = ["run", "--config", join(folder, "conf"), "--tenant", "acme", "--environment", "preview"];
+    const ended = await command([...args, "--out", out, "--resume", ...more]);
     expect(ended.code).toBe(2);
     expect(ended.stderr.trim().split("\n")).toHaveLength(1);
     expect(asked()).toBe(askedByThen);
