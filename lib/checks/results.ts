@@ -54,6 +54,39 @@ export interface CheckResult {
   readonly exchanges: readonly string[];
   /** What is best read as a table; holds no secrets and no health data. */
   readonly tables?: readonly ResultTable[];
+  /** What of it is accepted until a date. The verdict itself stays what it is. */
+  readonly waived?: {
+    /** Whether every finding is: then the check does not fail the run. */
+    readonly complete: boolean;
+    readonly waivers: readonly ResultWaiver[];
+  };
+}
+
+/** A waiver (`config/waivers.yaml`) that holds for findings of a result. */
+export interface ResultWaiver {
+  readonly id: string;
+  readonly reason: string;
+  readonly owner: string;
+  /** Last day on which it holds, `YYYY-MM-DD`. */
+  readonly expires: string;
+  readonly link?: string;
+  /** Which of the result's findings, counted from 0. */
+  readonly findings: readonly number[];
+}
+
+/** What became of a waiver in a run. */
+export interface RunWaiver extends Omit<ResultWaiver, "findings"> {
+  readonly check: string;
+  /** `unused`: no finding is of its kind any more. `expired`: it holds no longer, and fails the run. */
+  readonly state: "applied" | "unused" | "expired";
+  /** How many verdicts and findings it speaks of. */
+  readonly verdicts: number;
+  readonly findings: number;
+}
+
+/** Whether all that a check found is accepted for now. */
+export function isWaived(result: Pick<CheckResult, "waived">): boolean {
+  return result.waived?.complete === true;
 }
 
 /** A table beside a verdict, such as the enforcement matrix. */
@@ -113,6 +146,8 @@ export interface RunDescription {
   /** How many verdicts the plan promised. */
   readonly planned: number;
   readonly counts: Readonly<Record<Status, number>>;
+  /** The waivers that speak of checks of this run; absent while running, or where there are none. */
+  readonly waivers?: readonly RunWaiver[];
   readonly evidence: "full" | "masked" | "none";
   readonly failOn: "fail" | "warn";
   readonly harness: { readonly name: string; readonly version: string; readonly node: string };

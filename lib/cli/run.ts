@@ -1,6 +1,6 @@
 import type { Argv } from "yargs";
 import { join, relative, resolve } from "node:path";
-import type { CheckResult, RunDescription } from "../checks/results.ts";
+import { isWaived, type CheckResult, type RunDescription, type RunWaiver } from "../checks/results.ts";
 import { checkFaults } from "./sandbox.ts";
 import { EXIT } from "./exit-codes.ts";
 import { chosenOf, membersOf, printJson, wholeNumber, type Done } from "./options.ts";
@@ -197,8 +197,29 @@ function quote(text: string): string {
 function exitCodeOf(run: RunDescription, results: readonly CheckResult[]): number {
   if (run.state !== "complete" || run.counts.error > 0) return EXIT.incomplete;
   const blocked = results.some((result) => result.status === "blocked" && result.level === "SHALL");
-  if (run.counts.fail > 0 || blocked) return EXIT.failed;
-  return run.failOn === "warn" && run.counts.warn > 0 ? EXIT.failed : EXIT.passed;
+  const counts = (status: CheckResult["status"]) =>
+    results.some((result) => result.status === status && !isWaived(result));
+  if (counts("fail") || blocked || expired(run).length > 0) return EXIT.failed;
+  return run.failOn === "warn" && counts("warn") ? EXIT.failed : EXIT.passed;
+}
+
+function expired(run: RunDescription): readonly RunWaiver[] {
+  return run.waivers?.filter(({ state }) => state === "expired") ?? [];
+}
+
+function waiverLines(run: RunDescription, results: readonly CheckResult[]): string[] {
+  const waived = (status: CheckResult["status"]) =>
+    results.filter((result) => result.status === status && isWaived(result)).length;
+  const unused = run.waivers?.filter(({ state }) => state === "unused") ?? [];
+  const [fails, warns] = [waived("fail"), waived("warn")];
+  return [
+    ...(fails + warns === 0 ? [] : [`  waived: fail ${fails}   warn ${warns}`]),
+    ...expired(run).map(
+      ({ id, expires, owner }) =>
+        `  waiver ${id} expired on ${expires} and fails this run: renew it with a reason, or remove it (${owner})`,
+    ),
+    ...unused.map(({ id, check }) => `  note: waiver ${id} has nothing left to waive at ${check}: remove it`),
+  ];
 }
 
 function summarize(
@@ -211,6 +232,7 @@ function summarize(
   const lines = [
     `${run.tenantName} · ${run.environment}: ${results.length} of ${run.planned} verdicts on ${run.targets.length} APIs`,
     `  pass ${counts.pass}   fail ${counts.fail}   warn ${counts.warn}   info ${counts.info}   blocked ${counts.blocked}   not applicable ${counts["not-applicable"]}   no data ${counts["no-data"]}   error ${counts.error}`,
+    ...waiverLines(run, results),
     ...(run.state === "complete"
       ? []
       : ["  The run was interrupted: the verdicts that had fallen were kept."]),

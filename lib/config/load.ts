@@ -4,6 +4,7 @@ import { ConfigurationError, suggest } from "./errors.ts";
 import { ownPackage } from "./package.ts";
 import type { LoginEntry } from "./login.ts";
 import type { TenantOwnerEntry, WithdrawalEntry } from "./owner.ts";
+import { readWaivers, type Waiver } from "./waivers.ts";
 import { compileSchema, readYaml, type YamlFile } from "./yaml.ts";
 
 export type EvidenceMode = "full" | "masked" | "none";
@@ -131,6 +132,12 @@ export interface Configuration {
   tenant(id: string): TenantFile;
   /** Files that make up the configuration of a tenant, for checksums. */
   files(tenant: string): readonly string[];
+  /**
+   * Findings that are accepted until a date, of this directory alone.
+   *
+   * @throws ConfigurationError naming file, line and field
+   */
+  waivers(): readonly Waiver[];
 }
 
 export interface TenantFile extends YamlFile<TenantEntry> {
@@ -195,6 +202,7 @@ export function loadConfiguration(directory?: string): Configuration {
       .map((name) => [basename(name).replace(TENANT_FILE, ""), join(folder, name)]),
   );
   const tenants = [...files.keys()];
+  const waiversAt = join(root, "waivers.yaml");
   return {
     environments: environments.value.environments,
     environmentsFile: environments,
@@ -210,10 +218,12 @@ export function loadConfiguration(directory?: string): Configuration {
       checkTenant(file, environments.value.environments, apis.value.apis);
       return { ...file, id, folder: dirname(path) };
     },
+    waivers: () => readWaivers(waiversAt, show(waiversAt), schema("waivers")),
     files: (tenant) => [
       environmentsAt.path,
       apisAt.path,
       ...[files.get(tenant)].filter((path) => path !== undefined),
+      waiversAt,
     ],
   };
 }

@@ -1,5 +1,5 @@
 /** The sentences that every report shares, so that Allure, JUnit and the summary say the same. */
-import type { CheckResult, ResultFinding } from "../checks/results.ts";
+import type { CheckResult, ResultFinding, ResultWaiver } from "../checks/results.ts";
 import type { Status } from "../checks/verdict.ts";
 import { oneLine, shellWord, shown } from "./text.ts";
 
@@ -64,8 +64,16 @@ export function explanation(result: CheckResult): string {
   }
   const hidden = result.findings.length - FINDINGS_SHOWN;
   if (hidden > 0) lines.push("", `… and ${hidden} more findings, all in results.ndjson`);
+  for (const waiver of result.waived?.waivers ?? []) lines.push("", waiverSentence(result, waiver));
   if (result.remedy !== undefined) lines.push("", `What to do: ${shown(result.remedy, VALUE_SHOWN)}`);
   return lines.join("\n");
+}
+
+/** Which findings somebody has accepted, who, until when and why. */
+export function waiverSentence(result: CheckResult, waiver: ResultWaiver): string {
+  const all = waiver.findings.length === result.findings.length;
+  const which = all ? "Waived" : `Waived (${waiver.findings.length} of ${result.findings.length} findings)`;
+  return `${which} until ${waiver.expires} by ${oneLine(waiver.owner, 200)} (${oneLine(waiver.id, 100)}): ${oneLine(waiver.reason, 1_000)}`;
 }
 
 /** Whether a finding's sentence holds what was expected and seen, so that both need not be said again beside it. */

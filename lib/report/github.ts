@@ -1,6 +1,6 @@
 /** What GitHub Actions shows beside a job: annotations by workflow commands, and the step summary. */
 import { appendFileSync } from "node:fs";
-import type { CheckResult } from "../checks/results.ts";
+import { isWaived, type CheckResult } from "../checks/results.ts";
 import { explanation } from "./explain.ts";
 import type { RunResults } from "./read.ts";
 import { bounded, oneLine, showable } from "./text.ts";
@@ -17,12 +17,14 @@ const STEP_SUMMARY_BYTES = 1_000_000;
  */
 export function annotations(runs: readonly RunResults[]): string[] {
   const results = runs.flatMap((run) => run.results);
-  const bad = results.filter(({ status }) => status === "fail" || status === "error");
-  const warned = results.filter(({ status }) => status === "warn");
-  return [...commands("error", bad), ...commands("warning", warned)];
+  const open = results.filter((result) => !isWaived(result));
+  const bad = open.filter(({ status }) => status === "fail" || status === "error");
+  const warned = open.filter(({ status }) => status === "warn");
+  const waived = results.filter((result) => isWaived(result) && result.status !== "info");
+  return [...commands("error", bad), ...commands("warning", warned), ...commands("notice", waived)];
 }
 
-function commands(kind: "error" | "warning", results: readonly CheckResult[]): string[] {
+function commands(kind: "error" | "warning" | "notice", results: readonly CheckResult[]): string[] {
   const fits = results.length <= ANNOTATIONS_OF_A_KIND;
   const visible = fits ? results : results.slice(0, ANNOTATIONS_OF_A_KIND - 1);
   const lines = visible.map((result) => {

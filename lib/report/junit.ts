@@ -2,8 +2,8 @@
  * JUnit XML as CI servers read it: a test suite per API and suite, a test case per check. Warnings pass, with their
  * text as `system-out`; blocked and not applicable are skipped with their reason; the harness's own errors are errors.
  */
-import type { CheckResult } from "../checks/results.ts";
-import { explanation, headline, reproduceCommand } from "./explain.ts";
+import { isWaived, type CheckResult, type RunDescription, type RunWaiver } from "../checks/results.ts";
+import { explanation, headline, reproduceCommand, waiverSentence } from "./explain.ts";
 import type { RunResults } from "./read.ts";
 import { escapeXml, escapeXmlAttribute, oneLine } from "./text.ts";
 
@@ -15,10 +15,11 @@ import { escapeXml, escapeXmlAttribute, oneLine } from "./text.ts";
  */
 export function junitXml(runs: readonly RunResults[]): string {
   const all = runs.flatMap(({ results }) => results);
+  const expired = runs.flatMap(({ run }) => expiredOf(run));
   return [
     `<?xml version="1.0" encoding="UTF-8"?>`,
-    `<testsuites name="CareConnect conformance" ${totals(all)}>`,
-    ...runs.flatMap((entry) => suitesOf(entry)),
+    `<testsuites name="CareConnect conformance" ${totals(all, expired.length)}>`,
+    ...runs.flatMap((entry) => suitesOf(entry).concat(expiredWaivers(entry))),
     `</testsuites>`,
     "",
   ].join("\n");
@@ -53,6 +54,30 @@ function suitesOf({ run, results }: RunResults): string[] {
   });
 }
 
+function expiredOf({ waivers = [] }: RunDescription): readonly RunWaiver[] {
+  return waivers.filter(({ state }) => state === "expired");
+}
+
+/** What has expired fails the run, so it is a failure here too. */
+function expiredWaivers({ run }: RunResults): string[] {
+  const expired = expiredOf(run);
+  if (expired.length === 0) return [];
+  const name = `${run.tenant}.${run.environment}.waivers`;
+  return [
+    `  <testsuite ${attributes({ name, timestamp: timestamp(run.startedAt) })} ${totals([], expired.length)}>`,
+    ...expired.flatMap(({ id, check, expires, owner, reason }) => {
+      const message = oneLine(`Waiver ${id} expired on ${expires}`, 500);
+      const body = `Renew it with a reason, or remove it.\nCheck: ${check}\nOwner: ${owner}\nReason it was given: ${reason}`;
+      return [
+        `    <testcase ${attributes({ classname: "waivers", name: oneLine(id, 300), time: "0.000" })}>`,
+        element("failure", { message, type: "waiver-expired" }, body),
+        `    </testcase>`,
+      ];
+    }),
+    `  </testsuite>`,
+  ];
+}
+
 function caseLines(result: CheckResult): string[] {
   const open = `    <testcase ${attributes({
     classname: `${result.api}.${result.suite}`,
@@ -64,6 +89,7 @@ function caseLines(result: CheckResult): string[] {
     ["level", result.level],
     ["status", result.status],
     ...result.requirements.map(({ id }): [string, string] => ["requirement", id]),
+    ...(result.waived?.waivers ?? []).map(({ id }): [string, string] => ["waiver", id]),
     ...result.exchanges.slice(0, 20).map((id): [string, string] => ["exchange", id]),
   ];
   return [open, ...propertyLines(properties, "      "), ...outcomeLines(result), `    </testcase>`];
@@ -72,6 +98,15 @@ function caseLines(result: CheckResult): string[] {
 function outcomeLines(result: CheckResult): string[] {
   const message = oneLine(headline(result), 500);
   const body = `${explanation(result)}\n\nRepeat: ${reproduceCommand(result)}`;
+  const [waiver] = result.waived?.waivers ?? [];
+  // A CI server fails its job by what is called a failure: what is waived stays visible and is none.
+  if (result.status === "fail" && waiver !== undefined && isWaived(result)) {
+    const said = oneLine(`${waiverSentence(result, waiver)}. ${message}`, 1_000);
+    return [
+      `      <skipped ${attributes({ message: said })}/>`,
+      element("system-out", {}, `Failed, waived: ${body}`),
+    ];
+  }
   switch (result.status) {
     case "pass":
       return [];
@@ -111,14 +146,21 @@ function attributes(values: Readonly<Record<string, string>>): string {
     .join(" ");
 }
 
-function totals(results: readonly CheckResult[]): string {
+const UNASKED: ReadonlySet<string> = new Set(["blocked", "not-applicable", "no-data"]);
+
+function totals(results: readonly CheckResult[], failuresBeside = 0): string {
   const count = (...statuses: readonly string[]): string =>
     String(results.filter(({ status }) => statuses.includes(status)).length);
   return attributes({
-    tests: String(results.length),
-    failures: count("fail"),
+    tests: String(results.length + failuresBeside),
+    failures: String(
+      results.filter((result) => result.status === "fail" && !isWaived(result)).length + failuresBeside,
+    ),
     errors: count("error"),
-    skipped: count("blocked", "not-applicable", "no-data"),
+    skipped: String(
+      results.filter((result) => UNASKED.has(result.status) || (result.status === "fail" && isWaived(result)))
+        .length,
+    ),
     time: seconds(results.reduce((sum, { durationMs }) => sum + durationMs, 0)),
   });
 }

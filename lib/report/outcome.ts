@@ -1,4 +1,4 @@
-import type { CheckResult, RunDescription } from "../checks/results.ts";
+import { isWaived, type CheckResult, type RunDescription } from "../checks/results.ts";
 
 /**
  * What a run says as a whole.
@@ -17,12 +17,15 @@ export type Outcome = "passed" | "failed" | "incomplete" | "unverified";
  * @param results its verdicts
  */
 export function outcomeOf(
-  run: Pick<RunDescription, "state" | "planned" | "failOn">,
-  results: readonly Pick<CheckResult, "status" | "level">[],
+  run: Pick<RunDescription, "state" | "planned" | "failOn" | "waivers">,
+  results: readonly Pick<CheckResult, "status" | "level" | "waived">[],
 ): Outcome {
   const has = (status: CheckResult["status"]): boolean => results.some((result) => result.status === status);
-  if (has("fail") || (run.failOn === "warn" && has("warn"))) return "failed";
+  const counts = (status: CheckResult["status"]): boolean =>
+    results.some((result) => result.status === status && !isWaived(result));
+  if (counts("fail") || (run.failOn === "warn" && counts("warn"))) return "failed";
+  if (run.waivers?.some(({ state }) => state === "expired") === true) return "failed";
   if (run.state !== "complete" || results.length < run.planned || has("error")) return "incomplete";
   if (results.some(({ status, level }) => status === "blocked" && level === "SHALL")) return "unverified";
-  return has("pass") || has("warn") || has("info") ? "passed" : "unverified";
+  return has("pass") || has("warn") || has("info") || has("fail") ? "passed" : "unverified";
 }

@@ -6,7 +6,9 @@ import type {
   ResultCell,
   ResultFinding,
   ResultTable,
+  ResultWaiver,
   RunDescription,
+  RunWaiver,
 } from "../checks/results.ts";
 import { STATUSES } from "../checks/verdict.ts";
 import type { Level, Status } from "../checks/verdict.ts";
@@ -74,6 +76,7 @@ function readRun(file: string): RunDescription {
     const { at, kept } = objectOf(entry);
     return { at: text(at, ""), kept: number(kept) };
   });
+  const waivers = list(value["waivers"]).map(runWaiverOf);
   return {
     schema: 1,
     run: text(value["run"], "unknown"),
@@ -103,6 +106,7 @@ function readRun(file: string): RunDescription {
     ...(typeof endedAt === "string" ? { endedAt } : {}),
     state: value["state"] === "complete" || value["state"] === "interrupted" ? value["state"] : "running",
     ...(resumed.length === 0 ? {} : { resumed }),
+    ...(waivers.length === 0 ? {} : { waivers }),
     planned: number(value["planned"]),
     counts: Object.fromEntries(STATUSES.map((status) => [status, number(counts[status])])) as Record<
       Status,
@@ -165,6 +169,41 @@ export function asCheckResult(from: unknown): CheckResult | undefined {
     durationMs: Math.max(0, number(value["durationMs"])),
     exchanges: list(value["exchanges"]).filter((id): id is string => typeof id === "string"),
     ...(tables.length === 0 ? {} : { tables }),
+    ...waivedOf(value["waived"]),
+  };
+}
+
+function waivedOf(from: unknown): Pick<CheckResult, "waived"> {
+  const value = objectOf(from);
+  const waivers = list(value["waivers"]).map((entry) => ({
+    ...waiverOf(entry),
+    findings: list(objectOf(entry)["findings"]).map(number),
+  }));
+  return waivers.length === 0 ? {} : { waived: { complete: value["complete"] === true, waivers } };
+}
+
+function runWaiverOf(from: unknown): RunWaiver {
+  const value = objectOf(from);
+  const { state } = value;
+  return {
+    ...waiverOf(value),
+    check: text(value["check"], ""),
+    // What is not said to hold does not.
+    state: state === "applied" || state === "unused" ? state : "expired",
+    verdicts: number(value["verdicts"]),
+    findings: number(value["findings"]),
+  };
+}
+
+function waiverOf(from: unknown): Omit<ResultWaiver, "findings"> {
+  const value = objectOf(from);
+  const link = text(value["link"], "");
+  return {
+    id: text(value["id"], "unknown"),
+    reason: text(value["reason"], "no reason was recorded"),
+    owner: text(value["owner"], "nobody"),
+    expires: text(value["expires"], "unknown"),
+    ...(link === "" ? {} : { link }),
   };
 }
 

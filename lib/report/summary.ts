@@ -1,5 +1,11 @@
 /** One page of Markdown: the verdict first, then what to do, then the counts. */
-import type { CheckResult, ResultFinding } from "../checks/results.ts";
+import {
+  isWaived,
+  type CheckResult,
+  type ResultFinding,
+  type RunDescription,
+  type RunWaiver,
+} from "../checks/results.ts";
 import { STATUSES } from "../checks/verdict.ts";
 import type { Level, Status } from "../checks/verdict.ts";
 import {
@@ -79,14 +85,19 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
   const { run, results, problems } = entry;
   const counts = countStatuses(results);
   const outcome = outcomeOf(run, results);
+  const open = (status: Status) => results.filter((one) => one.status === status && !isWaived(one));
+  const waived = (status: Status) => results.filter((one) => one.status === status && isWaived(one));
   const sections = [
     `## ${OUTCOME_WORDS[outcome]}: ${escapeMarkdown(run.tenantName)} · ${escapeMarkdown(run.environment)}`,
     verdictSentence(entry, counts),
     facts(entry),
     changeSection(changes),
-    problemSection("Failures", "fail", results, knownIssues),
-    problemSection("Harness errors", "error", results, knownIssues),
-    problemSection("Warnings", "warn", results, knownIssues),
+    problemSection("Failures", open("fail"), knownIssues),
+    problemSection("Harness errors", open("error"), knownIssues),
+    problemSection("Warnings", open("warn"), knownIssues),
+    problemSection("Waived failures", waived("fail"), knownIssues),
+    problemSection("Waived warnings", waived("warn"), knownIssues),
+    waiverSection(run),
     unansweredSection("Blocked", "blocked", results),
     unansweredSection("No data to test with", "no-data", results),
     unansweredSection("Not applicable", "not-applicable", results),
@@ -102,10 +113,14 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
 }
 
 function verdictSentence({ run, results }: RunResults, counts: Readonly<Record<Status, number>>): string {
+  const waivedOf = (status: Status): string => {
+    const waived = results.filter((one) => one.status === status && isWaived(one)).length;
+    return waived === 0 ? "" : ` (${waived} of them waived)`;
+  };
   const parts = [
     `${counts.pass} passed`,
-    `${counts.fail} failed`,
-    `${counts.warn} ${plural(counts.warn, "warning", "warnings")}`,
+    `${counts.fail} failed${waivedOf("fail")}`,
+    `${counts.warn} ${plural(counts.warn, "warning", "warnings")}${waivedOf("warn")}`,
     `${counts.info} optional not taken up`,
     `${counts.blocked} blocked`,
     `${counts["not-applicable"]} not applicable`,
@@ -177,11 +192,9 @@ function changeList(title: string, changes: readonly Change[]): string {
 
 function problemSection(
   title: string,
-  status: Status,
-  results: readonly CheckResult[],
+  found: readonly CheckResult[],
   knownIssues: readonly KnownIssue[],
 ): string {
-  const found = results.filter((result) => result.status === status);
   if (found.length === 0) return "";
   const rest = found.slice(PROBLEMS_AT_LENGTH).map((result) => problemLine(result));
   return [
@@ -237,6 +250,30 @@ function value(text: string): string {
 function requirementLinks(result: CheckResult): string {
   if (result.requirements.length === 0) return "";
   return ` · ${result.requirements.map(({ id, url }) => markdownLink(id, url)).join(", ")}`;
+}
+
+const WAIVER_STATES: Readonly<Record<RunWaiver["state"], string>> = {
+  applied: "applied",
+  unused: "nothing left to waive: remove it",
+  expired: "**expired: it fails this run**; renew it with a reason, or remove it",
+};
+
+/** What is accepted for now, who answers for it, and until when. */
+function waiverSection({ waivers = [] }: RunDescription): string {
+  if (waivers.length === 0) return "";
+  const rows = waivers.map(({ id, check, reason, owner, expires, link, state, findings }) =>
+    row([
+      markdownLink(id, link ?? ""),
+      codeSpan(check),
+      escapeMarkdown(bounded(reason, TEXT_SHOWN)),
+      escapeMarkdown(bounded(owner, 100)),
+      escapeMarkdown(expires),
+      String(findings),
+      WAIVER_STATES[state],
+    ]),
+  );
+  const head = ["Waiver", "Check", "Reason", "Owner", "Expires", "Findings", "State"];
+  return ["### Waivers", "", row(head), row(head.map(() => "---")), ...rows].join("\n");
 }
 
 function notAskedSection({ run }: RunResults): string {

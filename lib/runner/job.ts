@@ -12,6 +12,8 @@ export interface Job {
   readonly evidence: EvidenceMode;
   /** Keys of the checks that have their verdict from before the run was resumed. */
   readonly answered: readonly string[];
+  /** Day by which waivers hold or have expired, `YYYY-MM-DD`. */
+  readonly today: string;
   /** Number of the first exchange. */
   readonly firstExchange: number;
   /** Results directory, absolute. */

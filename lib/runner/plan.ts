@@ -94,7 +94,8 @@ export function checkSelection(suites: readonly SuiteDefinition[], selection: Ch
   }
 }
 
-function patternOf(glob: string): RegExp {
+/** What a check id has to match: `*` stands for any characters. */
+export function patternOf(glob: string): RegExp {
   const escaped = glob.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
   return new RegExp(`^${escaped.join(".*")}$`, "u");
 }

@@ -1,5 +1,5 @@
 import type { Reporter, TestCase } from "vitest/node";
-import type { CheckResult } from "../checks/results.ts";
+import { isWaived, type CheckResult } from "../checks/results.ts";
 import type { Status } from "../checks/verdict.ts";
 
 /** Where progress goes, and in which form. */
@@ -61,7 +61,7 @@ export function createProgress(
   let shownAt = 0;
   const paint = (code: number, text: string) => (output.color ? `\u001B[${code}m${text}\u001B[0m` : text);
   const line = (result: CheckResult) => {
-    const bad = counts.fail + counts.error;
+    const bad = counts.error + results.filter((one) => one.status === "fail" && !isWaived(one)).length;
     const text = `${result.api} › ${result.suite}  ${results.length}/${planned}  ${bad === 1 ? "1 failure" : `${bad} failures`}`;
     const cut = text.slice(0, Math.max(20, output.columns - 1));
     return bad > 0 ? paint(31, cut) : paint(32, cut);
@@ -97,5 +97,7 @@ export function createProgress(
 function describe(result: CheckResult, paint: (code: number, text: string) => string): string {
   const word =
     result.status === "warn" ? paint(33, "WARN ") : paint(31, result.status === "fail" ? "FAIL " : "ERROR");
-  return `${word} ${result.api} ${result.check}: ${result.summary}`;
+  const waived = result.waived?.waivers.map(({ id, expires }) => `${id} until ${expires}`).join(", ");
+  const note = waived === undefined ? "" : ` (${isWaived(result) ? "waived" : "partly waived"}: ${waived})`;
+  return `${word} ${result.api} ${result.check}: ${result.summary}${note}`;
 }

@@ -82,7 +82,8 @@ function changedFiles(
   now: Readonly<Record<string, string>>,
 ): string[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((name) => {
-    if (before[name] === now[name]) return [];
+    // Waivers are no ground that verdicts rest on: they are applied anew.
+    if (before[name] === now[name] || name === "config/waivers.yaml") return [];
     return [
       `${name} ${before[name] === undefined ? "is new" : now[name] === undefined ? "is gone" : "has changed"}`,
     ];
@@ -103,8 +104,9 @@ function changedBases(earlier: RunDescription, now: RunDescription): string[] {
  * stands.
  *
  * @param path the results directory; the caller holds its lock
+ * @param judge what is said of a kept verdict today: which of its findings are waived
  */
-export function pickUp(path: string): LeftBehind {
+export function pickUp(path: string, judge: (result: CheckResult) => CheckResult): LeftBehind {
   const kept = new Map<string, CheckResult>();
   const exchanges = new Set<string>();
   const isResult = schema("result") as ValidateFunction<CheckResult>;
@@ -116,7 +118,7 @@ export function pickUp(path: string): LeftBehind {
     for (const id of value.exchanges) exchanges.add(id);
     const key = answerKey(value.api, value.check);
     kept.delete(key);
-    if (value.status !== "blocked" && value.status !== "error") kept.set(key, value);
+    if (value.status !== "blocked" && value.status !== "error") kept.set(key, judge(value));
   }
   const results = [...kept.values()];
   replace(file, results.map((result) => `${JSON.stringify(result)}\n`).join(""));

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createVitest, type Reporter } from "vitest/node";
 import { ConfigurationError } from "../config/errors.ts";
 import type { Configuration, EvidenceMode } from "../config/load.ts";
@@ -12,11 +12,12 @@ import {
   type TargetSelection,
 } from "../config/targets.ts";
 import { loadSuites } from "../checks/load.ts";
-import type { CheckResult, RunDescription } from "../checks/results.ts";
+import type { CheckResult, RunDescription, RunWaiver } from "../checks/results.ts";
 import type { Job } from "./job.ts";
 import { planRun, type CheckSelection, type Plan } from "./plan.ts";
 import { countsOf, createProgress, type ProgressOutput } from "./progress.ts";
 import { lockResultsFolder, takeResultsFolder } from "./results-folder.ts";
+import { applyWaivers, checkWaivers, surveyWaivers } from "./waivers.ts";
 import { answerKey, checkSameRun, pickUp, readRunToResume, type LeftBehind } from "./resume.ts";
 
 export interface RunOptions {
@@ -57,7 +58,9 @@ export interface RunOutcome {
  */
 export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   const resolved = resolveTargets(options.configuration, options.targets, process.env, options.sandbox);
-  const plan = planRun(resolved.targets, loadSuites(), options.checks);
+  const suites = loadSuites();
+  checkWaivers(options.configuration, suites, options.targets.tenant);
+  const plan = planRun(resolved.targets, suites, options.checks);
   const planned = plan.planned.reduce((sum, part) => sum + part.checks.length, 0);
   if (planned === 0) {
     const reasons = [
@@ -93,7 +96,7 @@ async function startIn(
   fresh: RunDescription,
 ): Promise<RunOutcome> {
   writeFileSync(join(out, "results.ndjson"), "", { mode: 0o600 });
-  return await runInto(out, options, resolved, fresh, { kept: [], firstExchange: 1 });
+  return await runInto(out, options, resolved, fresh, { kept: [], firstExchange: 1 }, dayOf(fresh));
 }
 
 async function resumeIn(
@@ -104,19 +107,26 @@ async function resumeIn(
 ): Promise<RunOutcome> {
   // Another run may have ended here since the first look.
   const { endedAt: _, ...earlier } = checkSame(options, fresh);
-  const left = pickUp(out);
-  if (earlier.state === "complete" && left.kept.length === earlier.planned)
-    return { description: readRunToResume(out), results: left.kept, asked: 0 };
+  const waivers = options.configuration.waivers();
+  const today = dayOf(fresh);
+  const left = pickUp(out, (result) => applyWaivers(result, waivers, today));
+  if (earlier.state === "complete" && left.kept.length === earlier.planned) {
+    const whole = { ...readRunToResume(out), failOn: fresh.failOn, digests: fresh.digests };
+    const description = withWaivers(whole, surveyWaivers(left.kept, waivers, today));
+    writeRun(out, description);
+    return { description, results: left.kept, asked: 0 };
+  }
   const begun: RunDescription = {
     ...earlier,
     targets: fresh.targets,
     failOn: fresh.failOn,
     harness: fresh.harness,
+    digests: fresh.digests,
     state: "running",
     resumed: [...(earlier.resumed ?? []), { at: fresh.startedAt, kept: left.kept.length }],
     counts: countsOf(left.kept),
   };
-  return await runInto(out, options, resolved, begun, left);
+  return await runInto(out, options, resolved, begun, left, today);
 }
 
 async function runInto(
@@ -125,6 +135,7 @@ async function runInto(
   resolved: ResolvedTargets,
   begun: RunDescription,
   left: LeftBehind,
+  today: string,
 ): Promise<RunOutcome> {
   writeRun(out, begun);
   const { planned } = begun;
@@ -137,16 +148,17 @@ async function runInto(
     ...(options.sandbox === undefined ? {} : { sandbox: placeOf(options.sandbox) }),
     evidence: begun.evidence,
     answered: left.kept.map(({ api, check }) => answerKey(api, check)),
+    today,
     firstExchange: left.firstExchange,
     out,
   };
   const titles = new Map(resolved.targets.map(({ api, title }) => [api, title]));
-  const ended = (state: RunDescription["state"]): RunDescription => ({
-    ...begun,
-    state,
-    endedAt: new Date().toISOString(),
-    counts: { ...progress.counts },
-  });
+  const waivers = options.configuration.waivers();
+  const ended = (state: RunDescription["state"]): RunDescription =>
+    withWaivers(
+      { ...begun, state, endedAt: new Date().toISOString(), counts: { ...progress.counts } },
+      surveyWaivers(progress.results, waivers, today),
+    );
   // Whoever loses patience ends the process at once; what is left behind must not look like a run under way.
   const giveUp = () => writeRun(out, ended("interrupted"));
   process.once("exit", giveUp);
@@ -163,6 +175,16 @@ async function runInto(
   const description = ended(complete ? "complete" : "interrupted");
   writeRun(out, description);
   return { description, results: progress.results, asked: progress.results.length - left.kept.length };
+}
+
+/** The day on which a run was started or taken up again: waivers hold or have expired by it. */
+function dayOf({ startedAt }: RunDescription): string {
+  return startedAt.slice(0, 10);
+}
+
+function withWaivers(run: RunDescription, waivers: readonly RunWaiver[]): RunDescription {
+  const { waivers: _, ...rest } = run;
+  return waivers.length === 0 ? rest : { ...rest, waivers };
 }
 
 function signalListeners(): (readonly [NodeJS.Signals, NodeJS.SignalsListener])[] {
@@ -279,17 +301,7 @@ function digests(configuration: Configuration, tenant: string): Readonly<Record<
   const suites = loadSuites().flatMap((suite) => suite.files);
   const packs = ["fhir-r4-4.0.1", "us-core-6.1.0"].map((pack) => `profiles/${pack}/manifest.json`);
   const files = [
-    ...configuration.files(tenant).map(
-      (path) =>
-        [
-          `config/${path
-            .split(/[\\/]/)
-            .slice(-2)
-            .join("/")
-            .replace(/^.*config\//, "")}`,
-          path,
-        ] as const,
-    ),
+    ...configuration.files(tenant).map((path) => [configName(path), path] as const),
     ...[...suites, ...packs].map((name) => [name, join(root, name)] as const),
   ];
   return Object.fromEntries(
@@ -300,6 +312,12 @@ function digests(configuration: Configuration, tenant: string): Readonly<Record<
         `sha256:${createHash("sha256").update(readFileSync(path)).digest("hex")}`,
       ]),
   );
+}
+
+/** A configuration file's name wherever its folder lies. */
+function configName(path: string): string {
+  const tenants = basename(dirname(path)) === "tenants";
+  return `config/${tenants ? "tenants/" : ""}${basename(path)}`;
 }
 
 /** Replaces `run.json` in one step, so that a reader never sees half of it. */

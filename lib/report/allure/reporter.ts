@@ -6,6 +6,7 @@ import type { TestCase, Vitest } from "vitest/node";
 import { exchangeReader } from "../evidence.ts";
 import { asCheckResult, objectOf, parseResult } from "../read.ts";
 import type { CheckResult } from "../../checks/results.ts";
+import { knownIssueOf } from "../known-issues.ts";
 import { allureUuid, mapToAllure } from "./mapping.ts";
 import { ALLURE_RESULTS, clearAllureResults, makeAllureResults, writeMapped } from "./results.ts";
 
@@ -48,7 +49,9 @@ export class AllureReporter extends AllureVitestReporter {
       const uuid = allureUuid(result);
       if (written.has(uuid)) return;
       written.add(uuid);
-      writeMapped(results, mapToAllure(result, { readExchange, apiTitle: apiTitles?.get(result.api) }));
+      const apiTitle = apiTitles?.get(result.api);
+      const knownIssue = knownIssueOf(result, []);
+      writeMapped(results, mapToAllure(result, { readExchange, apiTitle, knownIssue }));
     };
     const read = followLines(join(folder, "results.ndjson"), earlier === "keep" ? "end" : "start");
     this.#follow = () => {
