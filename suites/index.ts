@@ -3,6 +3,7 @@ import { procedures as authFlows } from "./auth-flows/procedures.ts";
 import { procedures as bulkExport } from "./bulk-export/procedures.ts";
 import { procedures as capabilityStatement } from "./capability-statement/procedures.ts";
 import { procedures as declaredAnswers } from "./declared-answers/procedures.ts";
+import { procedures as migration } from "./migration/procedures.ts";
 import { procedures as previousApis } from "./previous-apis/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
 import { procedures as usCore } from "./us-core/procedures.ts";
@@ -13,6 +14,7 @@ export const procedures: Procedures = {
   "bulk-export": bulkExport,
   "capability-statement": capabilityStatement,
   "declared-answers": declaredAnswers,
+  migration,
   "previous-apis": previousApis,
   "smart-configuration": smartConfiguration,
   "us-core": usCore,

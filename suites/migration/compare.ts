@@ -394,7 +394,12 @@ function isEqual(before: unknown, after: unknown, setting: Setting): boolean {
     const plain = withoutBase(reference);
     return setting.counterpart.get(plain) ?? plain;
   };
-  return canonical(before, translated, ignoredAnywhere) === canonical(after, withoutBase, ignoredAnywhere);
+  // A bare address, such as that of an attachment, is compared as it would be within its element.
+  const wrap = (value: unknown) => (typeof value === "string" ? { url: value } : value);
+  return (
+    canonical(wrap(before), translated, ignoredAnywhere) ===
+    canonical(wrap(after), withoutBase, ignoredAnywhere)
+  );
 }
 
 /** A reference without the server it is at and the version it names. */
@@ -420,8 +425,8 @@ function canonical(
     .filter(([name]) => !ignored.includes(name))
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, member]) =>
-      name === "reference" && typeof member === "string"
-        ? `"reference":${JSON.stringify(mapReference(member))}`
+      (name === "reference" || name === "url") && typeof member === "string"
+        ? `"${name}":${JSON.stringify(mapReference(member))}`
         : `${JSON.stringify(name)}:${canonical(member, mapReference, ignored)}`,
     )
     .join(",")}}`;
