@@ -40,7 +40,7 @@ export function runCommand(done: Done) {
           type: "string",
           demandOption: true,
           requiresArg: true,
-          describe: "production, preview or sandbox",
+          describe: "production, preview, sandbox or rehearsal",
         },
         api: { type: "string", array: true, requiresArg: true, describe: "Only this API (repeatable)" },
         suite: { type: "string", array: true, requiresArg: true, describe: "Only this suite (repeatable)" },
@@ -88,7 +88,7 @@ export function runCommand(done: Done) {
 
 async function run(args: RunArguments): Promise<number> {
   const { loadConfiguration } = await import("../config/load.ts");
-  const { isEmbedded } = await import("../config/targets.ts");
+  const { faultsOf, isEmbedded } = await import("../config/targets.ts");
   const { loadSuites } = await import("../checks/load.ts");
   const { checkSelection } = await import("../runner/plan.ts");
   const { runChecks } = await import("../runner/run.ts");
@@ -111,7 +111,9 @@ async function run(args: RunArguments): Promise<number> {
   const configuration = loadConfiguration(args.config);
   checkSelection(loadSuites(), checks);
   configuration.tenant(targets.tenant);
-  const sandbox = isEmbedded(configuration, targets.environment) ? await startEmbedded() : undefined;
+  const sandbox = isEmbedded(configuration, targets.environment)
+    ? await startEmbedded(faultsOf(configuration, targets.environment))
+    : undefined;
 
   const stop = new AbortController();
   let patience: NodeJS.Timeout | undefined;
@@ -164,9 +166,10 @@ function defaultFormats(): readonly string[] {
   return process.env["GITHUB_ACTIONS"] === "true" ? FORMATS : ["allure", "junit"];
 }
 
-async function startEmbedded() {
+/** Starts the sandbox with the faults of the environment, and those that the environment variable adds. */
+async function startEmbedded(configured: readonly string[]) {
   const { loadFaultCatalogue, startSandbox } = await import("../sandbox/index.ts");
-  const faults = membersOf([process.env["CARECONNECT_SANDBOX_FAULTS"] ?? ""]);
+  const faults = [...configured, ...membersOf([process.env["CARECONNECT_SANDBOX_FAULTS"] ?? ""])];
   checkFaults(faults, loadFaultCatalogue());
   return await startSandbox({ faults });
 }

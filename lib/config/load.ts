@@ -33,6 +33,8 @@ export interface EnvironmentEntry {
   readonly legacyAuthorizationHost?: string;
   readonly developerPortal?: string;
   readonly embedded?: true;
+  /** Faults that the embedded sandbox is started with. */
+  readonly faults?: readonly string[];
   readonly certificateAuthority?: string;
   readonly evidence?: EvidenceMode;
   readonly limits?: LimitsEntry;

@@ -131,6 +131,11 @@ export function isEmbedded(configuration: Configuration, environment: string): b
   return environmentOf(configuration, environment).embedded === true;
 }
 
+/** The faults that an environment's embedded sandbox is started with. */
+export function faultsOf(configuration: Configuration, environment: string): readonly string[] {
+  return environmentOf(configuration, environment).faults ?? [];
+}
+
 function environmentOf(configuration: Configuration, id: string) {
   const entry = Object.hasOwn(configuration.environments, id) ? configuration.environments[id] : undefined;
   if (entry === undefined) {

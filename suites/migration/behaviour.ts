@@ -176,7 +176,7 @@ export const whatChanges: Procedure = async (context) => {
   );
   return unanswered.map(([what, , after]) => ({
     code: "behaviour.unanswered",
-    expected: `an answer of v2 to: ${String(what)}`,
+    expected: `an answer of v2 to: ${typeof what === "string" ? what : "a question"}`,
     actual: typeof after === "object" ? after.text : "none",
     ...(typeof after === "object" && after.exchange !== undefined ? { exchange: after.exchange } : {}),
   }));
@@ -184,18 +184,20 @@ export const whatChanges: Procedure = async (context) => {
 
 const TOGETHER = 8;
 
+async function readPatient(at: CheckContext, purpose: string): Promise<HttpResponse> {
+  return await at.send({
+    method: "GET",
+    url: `${at.target.base}/Patient/${await patientOf(at)}`,
+    headers: { accept: "application/fhir+json" },
+    bearer: await accessToken(at),
+    purpose,
+  });
+}
+
 /** Both APIs are used at once, as in the weeks when traffic moves from one to the other; each answers as alone. */
 export const worksInParallel: Procedure = async (context) => {
   const previous = context.elsewhere(PREVIOUS);
-  const readOf = async (at: CheckContext, purpose: string) =>
-    await at.send({
-      method: "GET",
-      url: `${at.target.base}/Patient/${await patientOf(at)}`,
-      headers: { accept: "application/fhir+json" },
-      bearer: await accessToken(at),
-      purpose,
-    });
-  const alone = [await readOf(previous, "v1 alone"), await readOf(context, "v2 alone")];
+  const alone = [await readPatient(previous, "v1 alone"), await readPatient(context, "v2 alone")];
   const failed = alone.find(({ status }) => status !== 200);
   if (failed !== undefined)
     throw new NotApplicable(`a patient cannot be read even alone (status ${failed.status})`);
@@ -203,7 +205,7 @@ export const worksInParallel: Procedure = async (context) => {
   const both = await Promise.all(
     Array.from({ length: TOGETHER }, async (_, index) => {
       const isPrevious = index % 2 === 0;
-      const response = await readOf(isPrevious ? previous : context, "both at once");
+      const response = await readPatient(isPrevious ? previous : context, "both at once");
       const expected = isPrevious ? first : second;
       return { response, isAsAlone: response.status === 200 && sameResource(response, expected), isPrevious };
     }),
@@ -220,6 +222,9 @@ export const worksInParallel: Procedure = async (context) => {
 
 function sameResource(one: HttpResponse, other: HttpResponse | undefined): boolean {
   if (other === undefined) return false;
-  const idOf = (response: HttpResponse) => firstText(subjectOf("the answer", response).json, "/id");
   return idOf(one) !== undefined && idOf(one) === idOf(other);
+}
+
+function idOf(response: HttpResponse): string | undefined {
+  return firstText(subjectOf("the answer", response).json, "/id");
 }

@@ -394,12 +394,15 @@ function isEqual(before: unknown, after: unknown, setting: Setting): boolean {
     const plain = withoutBase(reference);
     return setting.counterpart.get(plain) ?? plain;
   };
-  // A bare address, such as that of an attachment, is compared as it would be within its element.
-  const wrap = (value: unknown) => (typeof value === "string" ? { url: value } : value);
   return (
-    canonical(wrap(before), translated, ignoredAnywhere) ===
-    canonical(wrap(after), withoutBase, ignoredAnywhere)
+    canonical(asAddress(before), translated, ignoredAnywhere) ===
+    canonical(asAddress(after), withoutBase, ignoredAnywhere)
   );
+}
+
+/** A bare address, such as that of an attachment, is compared as it would be within its element. */
+function asAddress(value: unknown): unknown {
+  return typeof value === "string" ? { url: value } : value;
 }
 
 /** A reference without the server it is at and the version it names. */

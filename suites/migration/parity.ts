@@ -27,13 +27,13 @@ interface ComparedType {
   readonly at: string;
 }
 
-function readData<T>(name: string): T {
-  return JSON.parse(readFileSync(join(ownPackage().root, "suites", "migration", name), "utf8")) as T;
+function readData(name: string): unknown {
+  return JSON.parse(readFileSync(join(ownPackage().root, "suites", "migration", name), "utf8"));
 }
 
 /** The resource types that are compared, with a search that both versions of US Core have. */
-export function comparedTypes(): readonly ComparedType[] {
-  return readData<{ readonly types: readonly ComparedType[] }>("types.json").types;
+function comparedTypes(): readonly ComparedType[] {
+  return (readData("types.json") as { readonly types: readonly ComparedType[] }).types;
 }
 
 /** What was found of a type at both APIs. */
@@ -95,7 +95,7 @@ const parity: Fact<Parity> = {
     const comparisons = compareRecords(
       new Map(offered.map(({ name, before }) => [name, before.resources])),
       new Map(offered.map(({ name, after }) => [name, after.resources])),
-      readData<ComparisonRules>("version-differences.json"),
+      readData("version-differences.json") as ComparisonRules,
     );
     return {
       types: new Map(
@@ -154,19 +154,23 @@ async function samePatient(context: CheckContext, previous: CheckContext): Promi
 }
 
 function isSamePerson(one: Resource, other: Resource): boolean {
-  const identifiers = (resource: Resource) =>
-    (Array.isArray(resource["identifier"]) ? resource["identifier"] : [])
-      .filter(isObject)
-      .map(({ system, value }) => JSON.stringify([system, value]));
-  const own = identifiers(one);
-  if (identifiers(other).some((identifier) => own.includes(identifier))) return true;
-  const family = (resource: Resource) =>
-    Array.isArray(resource["name"]) && isObject(resource["name"][0])
-      ? resource["name"][0]["family"]
-      : undefined;
+  const own = identifiersOf(one);
+  if (identifiersOf(other).some((identifier) => own.includes(identifier))) return true;
   return (
-    one["birthDate"] !== undefined && one["birthDate"] === other["birthDate"] && family(one) === family(other)
+    one["birthDate"] !== undefined &&
+    one["birthDate"] === other["birthDate"] &&
+    familyOf(one) === familyOf(other)
   );
+}
+
+function identifiersOf({ identifier }: Resource): readonly string[] {
+  return (Array.isArray(identifier) ? identifier : [])
+    .filter(isObject)
+    .map(({ system, value }) => JSON.stringify([system, value]));
+}
+
+function familyOf({ name }: Resource): unknown {
+  return Array.isArray(name) && isObject(name[0]) ? name[0]["family"] : undefined;
 }
 
 /** The same patient is asked about at both APIs. */
@@ -270,6 +274,10 @@ export const idMapping: Procedure = async (context) => {
   ];
 };
 
+function bad(count: number): ResultCell {
+  return { text: String(count), state: count === 0 ? "good" : "bad" };
+}
+
 /** No type has fewer resources at v2; and the whole comparison as one table, for the sign-off. */
 export const totals: Procedure = async (context) => {
   const { types } = await context.fact(parity);
@@ -278,7 +286,6 @@ export const totals: Procedure = async (context) => {
       return [type, "", "", "", "", "", { text: notOffered?.reason ?? "", state: "muted" }];
     const count = (kind: Difference["kind"]) =>
       comparison.differences.filter((one) => one.kind === kind && one.known === undefined).length;
-    const bad = (value: number): ResultCell => ({ text: String(value), state: value === 0 ? "good" : "bad" });
     return [
       type,
       String(comparison.before),
