@@ -158,7 +158,8 @@ function testReference(asked: string, type: string | undefined, base: string): T
       if (typeof value === "string") return value === wanted || value.split("|")[0] === wanted;
       const stored = isObject(value) ? value["reference"] : undefined;
       const reference = localReference(stored);
-      if (reference === undefined) return type === undefined && stored === wanted;
+      if (reference === undefined)
+        return stored === wanted && (type === undefined || wanted.split("/").at(-2) === type);
       const [kind, id] = reference.split("/");
       if (type !== undefined && kind !== type) return false;
       return wanted === reference || (!wanted.includes("/") && wanted === id);
