@@ -89,7 +89,11 @@ export function downloadFile(access: BulkAccess, options: DownloadOptions): Down
   };
   return {
     body: readWhole(access, options, state),
-    facts: () => ({ ...state, digest: state.hash.copy().digest("hex") }),
+    facts: () => ({
+      ...state,
+      problem: withoutOwnLimit(state.problem),
+      digest: state.hash.copy().digest("hex"),
+    }),
   };
 }
 
@@ -284,6 +288,12 @@ async function drop(response: HttpStreamResponse): Promise<void> {
   } catch (error) {
     if (!(error instanceof HttpBodyError)) throw error;
   }
+}
+
+/** The whole time of a request is what was left of ours: when it ends, nothing is wrong with the server. */
+function withoutOwnLimit(problem: FileProblem | undefined): FileProblem | undefined {
+  const isOurs = problem?.kind === "http" && /^timeout-(?:total|exchange)$/.test(problem.failure.code);
+  return isOurs ? { kind: "out-of-time" } : problem;
 }
 
 /** Whether another try may fare better. */
