@@ -160,6 +160,7 @@ const formerProfiles = rows(former, "us-core-3.1.1").map(({ type, structure }) =
 }));
 const types = [...new Set(profiles.map(({ type }) => type))].map((type) => ({
   type,
+  searched: ["Location", "Medication", "Organization", "Practitioner"].includes(type) ? "no" : "yes",
   refers: profiles.some((one) => one.type === type && one.references === "some") ? "yes" : "no",
 }));
 writeFileSync(

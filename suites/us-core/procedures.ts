@@ -1,9 +1,15 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
+import { compatibilityProcedures } from "./content/compatibility-procedures.ts";
+import { noteProcedures } from "./content/note-procedures.ts";
+import { recordProcedures } from "./content/record-procedures.ts";
 import { referenceProcedures } from "./content/reference-procedures.ts";
 import { resourceProcedures } from "./content/resource-procedures.ts";
 
 /** What is asked of a tenant's data: searching and reading, and what the resources hold. */
 export const procedures: Readonly<Record<string, Procedure>> = {
+  ...compatibilityProcedures,
+  ...noteProcedures,
+  ...recordProcedures,
   ...referenceProcedures,
   ...resourceProcedures,
 };

@@ -137,8 +137,7 @@ function json(
 
 /** The shortest OperationOutcome there is. */
 function refuse(response: ServerResponse, status: number, code: string): void {
-  const outcome = { resourceType: "OperationOutcome", issue: [{ severity: "fatal", code }] };
-  json(response, status, outcome, "application/fhir+json");
+  json(response, status, { resourceType: "OperationOutcome", issue: [{ severity: "fatal", code }] });
 }
 
 async function answer(clinic: Clinic, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -32,9 +32,8 @@ async function ask(
         "    apis:",
         "      bulk:",
         `        fhirBase: "${server.base}"`,
-        ...(variant.isPublic === true
-          ? ["        access: public", "        standards: [bulk-data-2.0.0, us-core-6.1.0]"]
-          : ["        access: system", ...client]),
+        "        access: system",
+        ...(variant.isPublic === true ? [] : client),
         ...(variant.levels.includes("group") ? [`        groups: [${server.group}]`] : []),
         ...more(server),
       ];

@@ -72,8 +72,7 @@ describe("the synthetic data", () => {
       "binding-required Observation.component[0].value.ofType(Quantity)",
       "reference-target CareTeam.participant[1].member",
       "reference-target CareTeam.participant[3].member",
-      // FHIR's own profiles, which 3.1.1 points to: a blood pressure has no value, a body mass index has one.
-      "slice-max Observation",
+      // FHIR's own profile, which 3.1.1 points to: a body mass index has a value.
       "slice-min Observation",
     ]);
   });
@@ -125,7 +124,11 @@ describe("the synthetic data", () => {
         }
       }
       const wanted = OF_NOBODY.has(textAt(resources[0] ?? {}, "resourceType")) ? 1 : 20;
-      const rare = observer.items.filter((item) => (patients.get(item.id)?.size ?? 0) < wanted);
+      // The values of a blood pressure are in its components, and should not stand beside them.
+      const needless = profile.endsWith("/us-core-blood-pressure") ? /^Observation\.value/ : /^$/;
+      const rare = observer.items.filter(
+        ({ id }) => !needless.test(id) && (patients.get(id)?.size ?? 0) < wanted,
+      );
       expect(rare.map((item) => item.id)).toEqual([]);
     });
   });

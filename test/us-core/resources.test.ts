@@ -12,7 +12,8 @@ import { defectFindings, judgeAll } from "../../suites/us-core/content/validity.
 
 const US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/";
 const CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category";
-const { definitions, validator } = guide("us-core-6.1.0");
+const usCore = guide("us-core-6.1.0");
+const { definitions } = usCore;
 
 const seen = (resource: Resource): Seen => ({ resource, exchange: "x0001" });
 const observation = (code: string, category: string, more: object = {}): Resource => ({
@@ -73,8 +74,7 @@ describe("what is wrong with resources", () => {
     const patients = Array.from({ length: 40 }, (_, index) =>
       seen({ resourceType: "Patient", id: `p${index}`, gender: "unheard-of", name: [{ family: "A" }] }),
     );
-    const judged =
-      judgeAll(definitions, validator, patients).byProfile.get(`${US_CORE}us-core-patient`) ?? [];
+    const judged = judgeAll(usCore, patients).byProfile.get(`${US_CORE}us-core-patient`) ?? [];
     const findings = defectFindings(judged, "", () => "masked");
     expect(judged).toHaveLength(40);
     expect(findings.map(({ code, location }) => `${code} ${location}`).toSorted()).toEqual([
@@ -85,7 +85,7 @@ describe("what is wrong with resources", () => {
   });
 
   it("is told without what stands in the resource", () => {
-    const judged = judgeAll(definitions, validator, [
+    const judged = judgeAll(usCore, [
       seen({ resourceType: "Patient", id: "secret-id", birthDate: "secret-date", gender: "secret-gender" }),
     ]).byProfile.get(`${US_CORE}us-core-patient`);
     const told = JSON.stringify(defectFindings(judged ?? [], "", () => "masked"));
@@ -93,7 +93,7 @@ describe("what is wrong with resources", () => {
   });
 
   it("is not asked of a record that says it is a mistake", () => {
-    const judgement = judgeAll(definitions, validator, [
+    const judgement = judgeAll(usCore, [
       seen({ resourceType: "Observation", id: "o", status: "entered-in-error" }),
     ]);
     expect(judgement.enteredInError).toHaveLength(1);
@@ -101,7 +101,7 @@ describe("what is wrong with resources", () => {
   });
 
   it("counts for the profiles that a profile builds on, by their own rules", () => {
-    const judgement = judgeAll(definitions, validator, [seen(observation("8867-4", "vital-signs"))]);
+    const judgement = judgeAll(usCore, [seen(observation("8867-4", "vital-signs"))]);
     expect([...judgement.byProfile.keys()].map((url) => url.slice(US_CORE.length)).toSorted()).toEqual([
       "us-core-heart-rate",
       "us-core-vital-signs",

@@ -2,6 +2,7 @@ import type { JsonObject } from "../json.ts";
 import type { Chart } from "./chart.ts";
 import {
   absence,
+  absent,
   central,
   concept,
   day,
@@ -211,6 +212,8 @@ export function makeCareTeams(chart: Chart): JsonObject[] {
         role: [absence("unknown", "Unknown")],
         member: reference(`Practitioner/${tenant.id}-practitioner-3/_history/1`),
       },
+      // Somebody was there, and nobody knows who.
+      { role: role("116154003", "Patient (person)"), member: absent("unknown") },
     ]),
   ];
 }

@@ -21,7 +21,11 @@ const NOTES: readonly Note[] = [
   { kind: "laboratory", type: ["11502-2", "Laboratory report"], after: 41 },
   { kind: "cardiology", type: ["45033-8", "Cardiovascular physiologic and EKG assessment panel"], after: 9 },
   { kind: "radiology", type: ["18748-4", "Diagnostic imaging study"], after: 10 },
-  { kind: "pathology", type: ["11526-1", "Pathology study"], after: 42 },
+  // A scan: the same file stands in the report and in a document.
+  { kind: "pathology", type: ["11526-1", "Pathology study"], after: 42, mediaType: "application/pdf" },
+  { kind: "referral", type: ["57133-1", "Referral note"], after: 5 },
+  { kind: "surgical", type: ["11504-8", "Surgical operation note"], after: 64 },
+  { kind: "nurse", type: ["34746-8", "Nurse Note"], after: 65 },
 ];
 
 const TEXT_FORMAT = {
@@ -33,6 +37,7 @@ const TEXT_FORMAT = {
 function textOf(chart: Chart, note: Note): string {
   const title = note.type[1];
   const words = `${title} of patient ${chart.number}, ${day(days(chart.seen, note.after))}.`;
+  if (note.mediaType === "application/pdf") return `%PDF-1.4\n% ${words}\n%%EOF\n`;
   return note.mediaType === "application/xml"
     ? `<note><title>${title}</title><text>${words}</text></note>`
     : words;
@@ -68,7 +73,7 @@ export function makeDocuments(chart: Chart): JsonObject[] {
             url: `${BASE}/Binary/${chart.idOf(`binary-${note.kind}`)}`,
             title: note.type[1],
           },
-          ...(note.mediaType === undefined ? {} : { format: TEXT_FORMAT }),
+          ...(note.mediaType === "application/xml" ? { format: TEXT_FORMAT } : {}),
         },
       ],
       context: {

@@ -179,7 +179,7 @@ export function makeAssessments(chart: Chart): JsonObject[] {
     }),
     observation(chart, "phq-mood", {
       profiles: [ASSESSMENT],
-      categories,
+      categories: [...categories, concept(US_CORE_CATEGORY, "cognitive-status", "Cognitive Status")],
       code: concept(LOINC, "44255-8", "Feeling down, depressed, or hopeless in last 2 weeks"),
       effective: at,
       dataAbsentReason: absence("asked-declined", "Asked But Declined"),
@@ -187,7 +187,7 @@ export function makeAssessments(chart: Chart): JsonObject[] {
     }),
     observation(chart, "phq-total", {
       profiles: [ASSESSMENT],
-      categories,
+      categories: [...categories, concept(US_CORE_CATEGORY, "functional-status", "Functional Status")],
       code: concept(LOINC, "44261-6", "Patient Health Questionnaire 9 item (PHQ-9) total score [Reported]"),
       effective: at,
       value: { valueQuantity: quantity(chart.random("phq").between(2, 20), "{score}", "{score}") },

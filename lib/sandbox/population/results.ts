@@ -223,7 +223,7 @@ export function makeReports(chart: Chart): JsonObject[] {
         media: [{ link: chart.to("Media", "media") }],
         presentedForm: [
           {
-            contentType: "text/plain",
+            contentType: report.kind === "pathology" ? "application/pdf" : "text/plain",
             url: `${BASE}/Binary/${chart.idOf(`binary-${report.kind}`)}`,
             title: report.code[1],
           },

@@ -180,7 +180,6 @@ function bloodPressures(chart: Chart): JsonObject[] {
   return [
     observation(chart, "blood-pressure", {
       ...shared,
-      value: { valueQuantity: quantity(random.between(75, 105), "mmHg", "mm[Hg]") },
       further: {
         component: [
           { code: systolic, valueQuantity: quantity(random.between(95, 160), "mmHg", "mm[Hg]") },

@@ -25,9 +25,8 @@ export async function judgedRecords(context: CheckContext, type: string): Promis
       name: `${type} in reach, judged`,
       explainedBy: "declared-answers.read",
       async provide(own) {
-        const { definitions, validator } = guide("us-core-6.1.0");
         const records = await recordsOf(own, type);
-        return { records, judgement: judgeAll(definitions, validator, records.resources) };
+        return { records, judgement: judgeAll(guide("us-core-6.1.0"), records.resources) };
       },
     };
     facts.set(type, fact);

@@ -1,8 +1,7 @@
 /** What is wrong with resources by their profiles, told once for each kind of defect. */
 import type { Finding } from "../../../lib/checks/verdict.ts";
 import type { ResultTable } from "../../../lib/checks/results.ts";
-import { describeFinding, type Finding as Defect, type Validator } from "../../../lib/validator/index.ts";
-import type { DefinitionSource } from "../../../lib/validator/pack/format.ts";
+import { describeFinding, type Finding as Defect } from "../../../lib/validator/index.ts";
 import type { Guide } from "./guides.ts";
 import { isChoice, lineage, obligations, withBases, type Obligation } from "./obligations.ts";
 import { isEnteredInError, nameOf, textAt, type Resource, type Seen } from "./seen.ts";
@@ -38,11 +37,7 @@ export const NO_PROFILE = "";
  * Judges every resource by every profile it has to meet. A record entered in error is judged by none: US Core lets a
  * server leave nothing of it but its id and status.
  */
-export function judgeAll(
-  definitions: DefinitionSource,
-  validator: Validator,
-  seen: readonly Seen[],
-): Judgement {
+export function judgeAll(guide: Guide, seen: readonly Seen[]): Judgement {
   const byProfile = new Map<string, Judged[]>();
   const enteredInError: Seen[] = [];
   for (const one of seen) {
@@ -50,7 +45,7 @@ export function judgeAll(
       enteredInError.push(one);
       continue;
     }
-    for (const [profile, judged] of judgeOne(definitions, validator, one)) {
+    for (const [profile, judged] of judgeOne(guide, one)) {
       const list = byProfile.get(profile);
       if (list === undefined) byProfile.set(profile, [judged]);
       else list.push(judged);
@@ -59,14 +54,12 @@ export function judgeAll(
   return { byProfile, enteredInError };
 }
 
-function judgeOne(
-  definitions: DefinitionSource,
-  validator: Validator,
-  one: Seen,
-): readonly (readonly [profile: string, judged: Judged])[] {
+/** A resource by every profile it has to meet; by R4 alone, under `NO_PROFILE`, where there is none. */
+export function judgeOne(guide: Guide, one: Seen): readonly (readonly [profile: string, judged: Judged])[] {
+  const { definitions } = guide;
   const owed = obligations(definitions, one.resource);
-  if (owed.length === 0) return [[NO_PROFILE, judge(definitions, validator, one, undefined)]];
-  const by = (obligation: Obligation) => judge(definitions, validator, one, obligation);
+  if (owed.length === 0) return [[NO_PROFILE, judge(guide, one, undefined)]];
+  const by = (obligation: Obligation) => judge(guide, one, obligation);
   // Nobody says which of several it is meant to be: it is taken for the one it comes nearest to.
   const meant = isChoice(owed)
     ? owed.toSorted((a, b) => by(a).defects.length - by(b).defects.length).slice(0, 1)
@@ -77,13 +70,11 @@ function judgeOne(
 
 /** Whether a resource meets a profile, whatever else it claims. */
 export function meets(guide: Guide, seen: Seen, profile: string): boolean {
-  const { definitions, validator } = guide;
-  return judge(definitions, validator, seen, { profile, why: "of the guide" }).defects.length === 0;
+  return judge(guide, seen, { profile, why: "of the guide" }).defects.length === 0;
 }
 
 function judge(
-  definitions: DefinitionSource,
-  validator: Validator,
+  { definitions, validator }: Guide,
   { resource, exchange }: Seen,
   obligation: Obligation | undefined,
 ): Judged {
