@@ -6,7 +6,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 
-const read = (name) => JSON.parse(readFileSync(new URL(`../profiles/us-core-6.1.0/${name}`, import.meta.url), "utf8"));
+const read = (name) =>
+  JSON.parse(readFileSync(new URL(`../profiles/us-core-6.1.0/${name}`, import.meta.url), "utf8"));
 const { resources } = read("capability.json");
 const definitions = read("search-parameters.json");
 
@@ -17,7 +18,8 @@ const ASKED = new Set(["SHALL", "SHOULD"]);
 const RANK = { SHALL: 0, SHOULD: 1, MAY: 2 };
 
 const definitionOf = (type, name) => definitions.find((one) => one.code === name && one.base.includes(type));
-const words = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+const words = (names) =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 const short = (url) => url.slice(url.lastIndexOf("/") + 1);
 
 /** The searches of a type that servers SHALL or SHOULD answer: single parameters, then combinations. */
@@ -35,11 +37,26 @@ const searchWith = (resource, name) =>
     .filter(({ names }) => names.includes(name))
     .toSorted((a, b) => RANK[a.level] - RANK[b.level] || a.names.length - b.names.length)[0];
 
-const profilesOf = ({ profiles }) => profiles.filter(({ value }) => value.startsWith(OFFICIAL)).map(({ value }) => value);
+const profilesOf = ({ profiles }) =>
+  profiles.filter(({ value }) => value.startsWith(OFFICIAL)).map(({ value }) => value);
 /** A row of a profile that tells of the search another row depends on. */
 const firstProfile = (resource) => short(profilesOf(resource)[0] ?? resource.type);
 
-const rows = { searches: [], tokens: [], references: [], comparators: [], precisions: [], alternatives: [], bounds: [], includes: [], revincludes: [], chains: [], types: [], searchable: [], reads: [] };
+const rows = {
+  searches: [],
+  tokens: [],
+  references: [],
+  comparators: [],
+  precisions: [],
+  alternatives: [],
+  bounds: [],
+  includes: [],
+  revincludes: [],
+  chains: [],
+  types: [],
+  searchable: [],
+  reads: [],
+};
 
 for (const resource of resources) {
   const { type } = resource;
@@ -52,29 +69,54 @@ for (const resource of resources) {
   for (const name of names) {
     const definition = definitionOf(type, name);
     const { search, names: parameters, level, words } = searchWith(resource, name);
-    const row = { type, parameter: name, search, parameters, words, level, by: `us-core.search:${firstProfile(resource)}.${search}` };
+    const row = {
+      type,
+      parameter: name,
+      search,
+      parameters,
+      words,
+      level,
+      by: `us-core.search:${firstProfile(resource)}.${search}`,
+    };
     if (definition.type === "token" && !PLAIN.has(name)) rows.tokens.push(row);
-    if (definition.type === "reference" && definition.expression !== "QuestionnaireResponse.questionnaire") rows.references.push(row);
+    if (definition.type === "reference" && definition.expression !== "QuestionnaireResponse.questionnaire")
+      rows.references.push(row);
     if (definition.type === "date") {
       const comparators = definition.comparators.filter(({ conformance }) => ASKED.has(conformance));
       for (const { value, conformance } of comparators)
         rows.comparators.push({ ...row, comparator: value, level: conformance });
       rows.precisions.push({ ...row, comparators: comparators.some(({ value }) => value === "ge") });
     }
-    if (ASKED.has(definition.multipleOr.conformance)) rows.alternatives.push({ ...row, level: definition.multipleOr.conformance });
-    if (ASKED.has(definition.multipleAnd.conformance)) rows.bounds.push({ ...row, level: definition.multipleAnd.conformance });
+    if (ASKED.has(definition.multipleOr.conformance))
+      rows.alternatives.push({ ...row, level: definition.multipleOr.conformance });
+    if (ASKED.has(definition.multipleAnd.conformance))
+      rows.bounds.push({ ...row, level: definition.multipleAnd.conformance });
     for (const { value, conformance } of definition.chains)
-      rows.chains.push({ type, parameter: name, chain: `${name}.${value}`, chained: value, level: conformance });
+      rows.chains.push({
+        type,
+        parameter: name,
+        chain: `${name}.${value}`,
+        chained: value,
+        level: conformance,
+      });
   }
   for (const { value, conformance } of resource.searchIncludes)
     if (ASKED.has(conformance)) rows.includes.push({ type, include: value, level: conformance });
   for (const profile of profilesOf(resource)) {
     for (const { value, conformance } of resource.searchRevIncludes)
-      if (ASKED.has(conformance)) rows.revincludes.push({ profile: short(profile), url: profile, type, revinclude: value, level: conformance });
+      if (ASKED.has(conformance))
+        rows.revincludes.push({
+          profile: short(profile),
+          url: profile,
+          type,
+          revinclude: value,
+          level: conformance,
+        });
   }
   const interaction = (code) => resource.interactions.find(({ value }) => value === code)?.conformance;
   for (const profile of profilesOf(resource))
-    if (ASKED.has(interaction("read"))) rows.reads.push({ profile: short(profile), url: profile, type, level: interaction("read") });
+    if (ASKED.has(interaction("read")))
+      rows.reads.push({ profile: short(profile), url: profile, type, level: interaction("read") });
   if (ASKED.has(interaction("read"))) {
     rows.types.push({
       type,
@@ -87,8 +129,12 @@ for (const resource of resources) {
     });
   }
   if (names.length > 0) {
-    const own = searches.toSorted((a, b) => RANK[a.level] - RANK[b.level] || a.names.length - b.names.length)[0];
-    const date = definitions.find(({ base, type: kind, code }) => kind === "date" && base.includes(type) && names.includes(code));
+    const own = searches.toSorted(
+      (a, b) => RANK[a.level] - RANK[b.level] || a.names.length - b.names.length,
+    )[0];
+    const date = definitions.find(
+      ({ base, type: kind, code }) => kind === "date" && base.includes(type) && names.includes(code),
+    );
     const strongest = searches.some(({ level }) => level === "SHALL") ? "SHALL" : "SHOULD";
     rows.searchable.push({
       type,
@@ -101,5 +147,8 @@ for (const resource of resources) {
     });
   }
 }
-writeFileSync(new URL("../suites/us-core/searching.json", import.meta.url), `${JSON.stringify(rows, null, 1)}\n`);
+writeFileSync(
+  new URL("../suites/us-core/searching.json", import.meta.url),
+  `${JSON.stringify(rows, null, 1)}\n`,
+);
 for (const [kind, all] of Object.entries(rows)) console.log(`${kind} ${all.length}`);

@@ -4,6 +4,7 @@ import { noteProcedures } from "./content/note-procedures.ts";
 import { recordProcedures } from "./content/record-procedures.ts";
 import { referenceProcedures } from "./content/reference-procedures.ts";
 import { resourceProcedures } from "./content/resource-procedures.ts";
+import { searchProcedures } from "./searching/searches.ts";
 
 /** What is asked of a tenant's data: searching and reading, and what the resources hold. */
 export const procedures: Readonly<Record<string, Procedure>> = {
@@ -12,4 +13,5 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   ...recordProcedures,
   ...referenceProcedures,
   ...resourceProcedures,
+  ...searchProcedures,
 };

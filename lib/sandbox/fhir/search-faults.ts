@@ -238,6 +238,13 @@ async function emptyAsError(call: BehaviourCall): Promise<Reply> {
   return outcomeReply(Number(call.with["status"] ?? 404), "Nothing was found.");
 }
 
+/** Refuses the search (`with.status`, 400). */
+async function refuseSearch(call: BehaviourCall): Promise<Reply> {
+  if (concerned(call) === undefined) return call.next();
+  call.changed();
+  return outcomeReply(Number(call.with["status"] ?? 400), "This search is not supported.");
+}
+
 /** Takes a value that cannot be read for no value at all. */
 async function acceptInvalid(call: BehaviourCall): Promise<Reply> {
   const asked = concerned(call);
@@ -332,6 +339,7 @@ export const searchFaults: Readonly<Record<string, Behaviour>> = {
   heedFirst,
   ignoreParameter,
   losePage,
+  refuseSearch,
   repeatPage,
   withoutIncluded,
   wrongMatch,

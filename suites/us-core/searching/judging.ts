@@ -40,7 +40,8 @@ export function refusalFindings(result: Exclude<SearchResult, Found>, what: stri
  */
 export function needsAnswer(result: SearchResult, by: string): Found {
   if (result.kind === "found") return result;
-  const how = result.kind === "refused" ? `refused with status ${result.status}` : "not answered with a Bundle";
+  const how =
+    result.kind === "refused" ? `refused with status ${result.status}` : "not answered with a Bundle";
   throw new Blocked(`the search itself is ${how}`, by);
 }
 
@@ -139,7 +140,10 @@ export function showSearch(
     result.kind === "found"
       ? `${count(result.matches)} found on ${result.pages.length} page${result.pages.length === 1 ? "" : "s"}`
       : "not answered with a Bundle";
-  const cut = result.kind === "found" && result.cut !== undefined ? `; ${result.cut}, so that nothing is called missing` : "";
+  const cut =
+    result.kind === "found" && result.cut !== undefined
+      ? `; ${result.cut}, so that nothing is called missing`
+      : "";
   context.table({
     id: "search",
     title: `${result.query.method ?? "GET"} search of ${result.query.type}`,
@@ -158,8 +162,13 @@ function count(found: readonly FoundResource[]): string {
 }
 
 /** Known resources that a search by a candidate is about: the patient's, or all. */
-export function concerned(candidate: Candidate, known: readonly RecordedResource[]): readonly RecordedResource[] {
-  return candidate.patient === undefined ? known : known.filter(({ patient }) => patient === candidate.patient);
+export function concerned(
+  candidate: Candidate,
+  known: readonly RecordedResource[],
+): readonly RecordedResource[] {
+  return candidate.patient === undefined
+    ? known
+    : known.filter(({ patient }) => patient === candidate.patient);
 }
 
 /** The result judged by the parameters of its candidate, whatever the server was sent in addition. */

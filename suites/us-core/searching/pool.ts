@@ -1,16 +1,8 @@
 import type { CheckContext } from "../../../lib/checks/context.ts";
 import { someRecordsOf, type RecordedResource, type Records } from "../../../lib/checks/records/records.ts";
 import { Blocked, NoData } from "../../../lib/checks/context.ts";
-import { loadBuiltIn } from "../../../lib/validator/pack/load.ts";
-import type { DefinitionSource } from "../../../lib/validator/pack/format.ts";
+import { guide } from "../content/guides.ts";
 import { obligations } from "../content/obligations.ts";
-
-let definitions: DefinitionSource | undefined;
-
-function usCore(): DefinitionSource {
-  definitions ??= loadBuiltIn(["us-core-6.1.0"]);
-  return definitions;
-}
 
 const judged = new WeakMap<object, readonly string[]>();
 
@@ -18,7 +10,7 @@ const judged = new WeakMap<object, readonly string[]>();
 function profilesOf({ resource }: RecordedResource): readonly string[] {
   let profiles = judged.get(resource);
   if (profiles === undefined) {
-    profiles = obligations(usCore(), resource).map(({ profile }) => profile);
+    profiles = obligations(guide("us-core-6.1.0").definitions, resource).map(({ profile }) => profile);
     judged.set(resource, profiles);
   }
   return profiles;
@@ -43,10 +35,13 @@ export async function poolOf(context: CheckContext, type: string, profile?: stri
   if (profile === undefined) return { records, pool: records.resources };
   const pool = records.resources.filter((record) => profilesOf(record).includes(profile));
   // A guide's only profile of a type is what every resource of the type is taken for.
-  const only = usCore().profilesOf(type).length === 1;
+  const only = guide("us-core-6.1.0").definitions.profilesOf(type).length === 1;
   if (pool.length > 0 || only) return { records, pool: pool.length > 0 ? pool : records.resources };
   const name = profile.slice(profile.lastIndexOf("/") + 1);
-  throw new NoData(`no ${type} of the profile ${name} is in reach`, `a patient with a ${type} of the profile ${name}`);
+  throw new NoData(
+    `no ${type} of the profile ${name} is in reach`,
+    `a patient with a ${type} of the profile ${name}`,
+  );
 }
 
 async function orBlocked(context: CheckContext, type: string): Promise<Records> {
@@ -54,7 +49,10 @@ async function orBlocked(context: CheckContext, type: string): Promise<Records> 
     return await someRecordsOf(context, type);
   } catch (error) {
     if (error instanceof NoData && error.message.includes("refused")) {
-      throw new Blocked(`${error.message}: there is nothing to take values from`, `declared-answers.search:${type}`);
+      throw new Blocked(
+        `${error.message}: there is nothing to take values from`,
+        `declared-answers.search:${type}`,
+      );
     }
     throw error;
   }
