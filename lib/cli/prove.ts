@@ -6,6 +6,7 @@ interface ProveArguments {
   readonly suite?: readonly string[];
   readonly check?: readonly string[];
   readonly concurrency: number;
+  readonly rows?: number;
   readonly json: boolean;
   readonly verbose: boolean;
 }
@@ -25,6 +26,11 @@ export function proveCommand(done: Done) {
           describe: "Only these checks; * stands for anything (repeatable)",
         },
         concurrency: { type: "number", default: 8, requiresArg: true, describe: "Sandboxes at once" },
+        rows: {
+          type: "number",
+          requiresArg: true,
+          describe: "Of checks made from many rows, prove at most so many of each",
+        },
         verbose: { type: "boolean", default: false, describe: "Print what each check says under its fault" },
         json: { type: "boolean", default: false, describe: "Print the matrix as JSON" },
       }),
@@ -35,13 +41,15 @@ export function proveCommand(done: Done) {
 async function prove(args: ProveArguments): Promise<number> {
   const { loadConfiguration } = await import("../config/load.ts");
   const { loadSuites } = await import("../checks/load.ts");
-  const { checkSelection, selectChecks } = await import("../runner/plan.ts");
+  const { checkSelection, sampleRows, selectChecks } = await import("../runner/plan.ts");
   const { proveChecks } = await import("../runner/prove.ts");
   const { procedures } = await import("../../suites/index.ts");
   const { startSandbox } = await import("../sandbox/index.ts");
   const selection = { suites: membersOf(args.suite), checks: membersOf(args.check) };
   checkSelection(loadSuites(), selection);
-  const suites = selectChecks(loadSuites(), selection);
+  const selected = selectChecks(loadSuites(), selection);
+  const suites =
+    args.rows === undefined ? selected : sampleRows(selected, wholeNumber("rows", args.rows, 1, 100_000));
   const total = suites.reduce((sum, suite) => sum + suite.checks.length, 0);
   let count = 0;
   const proofs = await proveChecks({

@@ -76,6 +76,29 @@ export function selectChecks(
 }
 
 /**
+ * Keeps every check that stands for itself, and of those that one entry of a suite file makes of many rows only some,
+ * spread evenly.
+ *
+ * @param rows rows that are kept of each entry
+ */
+export function sampleRows(suites: readonly SuiteDefinition[], rows: number): readonly SuiteDefinition[] {
+  return suites.map((suite) => {
+    const entries = new Map<string, CheckDefinition[]>();
+    for (const check of suite.checks)
+      entries.set(check.source, [...(entries.get(check.source) ?? []), check]);
+    const kept = new Set(
+      [...entries.values()].flatMap((checks) => {
+        const step = Math.max(1, checks.length / rows);
+        return checks
+          .filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step))
+          .slice(0, rows);
+      }),
+    );
+    return { ...suite, checks: suite.checks.filter((check) => kept.has(check)) };
+  });
+}
+
+/**
  * Makes sure that what was asked for exists, before anything is started or written.
  *
  * @throws ConfigurationError

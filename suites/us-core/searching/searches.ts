@@ -190,6 +190,13 @@ function dayBefore(text: string, days: number): string {
   return new Date(span.start - days * 86_400_000).toISOString().slice(0, 10);
 }
 
+/** The day so many days after what a date covers. */
+function dayAfter(text: string, days: number): string {
+  const span = spanOf(text);
+  if (span === undefined) return text;
+  return new Date(span.end - 1 + days * 86_400_000).toISOString().slice(0, 10);
+}
+
 /** The dates of a parameter in known resources, each once and in order. */
 function datesOf(
   records: readonly RecordedResource[],
@@ -199,8 +206,7 @@ function datesOf(
   const dates = new Map<string, RecordedResource>();
   for (const record of records) {
     for (const { text } of valuesToAsk(record, parameter, base)) {
-      // A date without a time of day is compared day by day; what is less precise tells too little.
-      if (text.length >= 10 && !dates.has(text)) dates.set(text, record);
+      if (!dates.has(text)) dates.set(text, record);
     }
   }
   return [...dates]
@@ -213,9 +219,9 @@ function pivots(dates: ReturnType<typeof datesOf>): ReturnType<typeof datesOf> {
   const chosen =
     dates.length > 24 ? dates.filter((_, index) => index % Math.ceil(dates.length / 24) === 0) : dates;
   return chosen.flatMap(({ text, from }) => [
-    { text, from },
+    ...(text.length < 10 ? [] : [{ text, from }]),
     { text: dayBefore(text, 2), from },
-    { text: dayBefore(text, -2), from },
+    { text: dayAfter(text, 2), from },
   ]);
 }
 
@@ -225,6 +231,7 @@ function withDates(
   row: Row,
   pool: readonly RecordedResource[],
   write: (around: readonly RecordedResource[]) => readonly (readonly AskedValue[])[],
+  mayBeEmpty = false,
 ): readonly Candidate[] {
   const { type, names, parameter } = row;
   const others = names.filter((name) => name !== parameter);
@@ -244,7 +251,7 @@ function withDates(
       });
     });
   return scored
-    .filter(({ score }) => score >= 2)
+    .filter(({ score }) => score >= (mayBeEmpty ? 1 : 2))
     .toSorted((one, other) => other.score - one.score || other.balance - one.balance)
     .map(({ whole }) => whole);
 }
@@ -335,6 +342,12 @@ const multipleOr: Procedure = async (context, parameters) => {
   return await judgeFirst(context, row, best, known, by);
 };
 
+/** Codes of a parameter's binding, for where the data hold but one. */
+const FURTHER_CODES: Readonly<Record<string, readonly string[]>> = {
+  "MedicationDispense.type": ["FF", "RF"],
+  "MedicationRequest.intent": ["order", "plan"],
+};
+
 /** Another value of a parameter: of another resource that the rest of the search finds, else a code that none has. */
 function otherValue(
   context: CheckContext,
@@ -352,10 +365,9 @@ function otherValue(
     if (value !== undefined) return { name: parameter, value: value.text, from: record };
   }
   const statuses = STATUS_VALUES[type];
-  const spare =
-    statuses?.parameter === parameter
-      ? statuses.values.find((value) => value !== own.value && isTelling(value))
-      : undefined;
+  const others =
+    statuses?.parameter === parameter ? statuses.values : (FURTHER_CODES[`${type}.${parameter}`] ?? []);
+  const spare = others.find((value) => value !== own.value && isTelling(value));
   return spare === undefined ? undefined : { name: parameter, value: spare, from: undefined };
 }
 
@@ -367,7 +379,7 @@ const multipleAnd: Procedure = async (context, parameters) => {
   const { records } = await poolOf(context, type);
   const known = records.resources;
   const { base } = context.target;
-  const candidates = withDates(context, row, known, (around) => {
+  const bounds = (around: readonly RecordedResource[]) => {
     const dates = datesOf(around, parameter, base);
     const matching = (value: string) =>
       around.filter(({ resource }) => matchSearch(resource, [[parameter, value]], base) === "no").length;
@@ -378,7 +390,8 @@ const multipleAnd: Procedure = async (context, parameters) => {
       // The second bound has to leave something out, or nobody could see whether it is heeded.
       .filter(({ value }) => matching(value) > 0);
     return lower.slice(0, 12).flatMap((low) => upper.slice(-12).map((high) => [low, high]));
-  });
+  };
+  const candidates = withDates(context, row, known, bounds, true);
   const telling = candidates.filter((candidate) => {
     const [first, last] = candidate.asked.filter(({ name }) => name === parameter);
     const own = concerned(candidate, known).map(({ resource }) => resource);
@@ -391,8 +404,8 @@ const multipleAnd: Procedure = async (context, parameters) => {
   });
   if (telling.length === 0) {
     throw new NoData(
-      `the known ${type} resources do not differ enough in ${parameter} for two bounds`,
-      `a patient with ${type} resources of two different dates (${parameter})`,
+      `no ${type} in reach has a usable value for ${listed(names)}`,
+      `a patient with a ${type} that has a date for ${parameter}, to the day`,
     );
   }
   return await judgeFirst(context, row, telling, known, by);
