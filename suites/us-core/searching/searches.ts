@@ -29,7 +29,7 @@ import {
   showSearch,
 } from "./judging.ts";
 import { poolOf } from "./pool.ts";
-import { isTelling, valuesToAsk } from "./values.ts";
+import { isTelling, valuesToAsk, type SearchValue } from "./values.ts";
 
 /** The row of a check on searches. */
 interface Row {
@@ -156,27 +156,28 @@ const datePrecision: Procedure = async (context, parameters) => {
   const row = rowOf(parameters);
   const prefix = parameters["comparators"] === true ? "ge" : "";
   const { pool } = await poolOf(context, row.type);
-  const times = pool.some((record) =>
-    valuesToAsk(record, row.parameter, context.target.base).some(({ text }) => isToTheSecond(text)),
-  );
-  const toTheDay: WriteValue = (_, { text, edge }) => {
+  const texts = pool.flatMap((record) => valuesToAsk(record, row.parameter, context.target.base));
+  const toTheDay = ({ text, edge }: SearchValue): string | undefined => {
     if (edge !== "start" || text.length < 10) return undefined;
-    // The day before, so that no time zone in which the server may see the day makes a difference.
-    return prefix === "" ? text.slice(0, 10) : `${prefix}${text.includes("T") ? dayBefore(text, 2) : text}`;
+    if (!text.includes("T")) return `${prefix}${text}`;
+    // Days before, so that no time zone in which the server may see the day makes a difference.
+    return prefix === "" ? undefined : `${prefix}${dayBefore(text, 2)}`;
   };
-  const toTheSecond: WriteValue = (_, { text, edge }) =>
+  const toTheSecond = ({ text, edge }: SearchValue): string | undefined =>
     edge === "start" && isToTheSecond(text) ? `${prefix}${text}` : undefined;
-  return await inEveryForm(context, row, [
-    { words: "a day", write: plainly(row.type, row.parameter, toTheDay) },
-    ...(times && prefix !== ""
-      ? [
-          {
-            words: "a time to the second, with an offset",
-            write: plainly(row.type, row.parameter, toTheSecond),
-          },
-        ]
-      : []),
-  ]);
+  const forms = [
+    { words: "a day", value: toTheDay },
+    { words: "a time to the second, with an offset", value: toTheSecond },
+  ].filter(({ value }) => texts.some((text) => value(text) !== undefined));
+  if (forms.length === 0) throw noValues(row.type, row.names, undefined);
+  return await inEveryForm(
+    context,
+    row,
+    forms.map(({ words, value }) => ({
+      words,
+      write: plainly(row.type, row.parameter, (_, given) => value(given)),
+    })),
+  );
 };
 
 function isToTheSecond(text: string): boolean {
@@ -240,7 +241,9 @@ function withDates(
     .slice(0, 8)
     .flatMap((candidate) => {
       const around = concerned(candidate, pool).filter(
-        ({ resource }) => matchSearch(resource, parametersOf(candidate), base) === "yes",
+        (record) =>
+          valuesToAsk(record, parameter, base).length > 0 &&
+          matchSearch(record.resource, parametersOf(candidate), base) === "yes",
       );
       return write(around).map((asked) => {
         const whole = { ...candidate, asked: [...candidate.asked, ...asked] };
@@ -263,13 +266,41 @@ const dateComparator: Procedure = async (context, parameters) => {
   const { type, names, parameter, by } = row;
   await mustBeDeclared(context, type, names);
   const { records } = await poolOf(context, type);
-  const candidates = withDates(context, row, records.resources, (around) =>
+  const write = (around: readonly RecordedResource[]) =>
     pivots(datesOf(around, parameter, context.target.base)).map(({ text, from }) => [
       { name: parameter, value: `${comparator}${text}`, from },
-    ]),
+    ]);
+  const finding = withDates(context, row, records.resources, write);
+  const findings = await judgeFirst(context, row, finding, records.resources, by);
+  const [first] = finding;
+  if (first === undefined || findings.length > 0 || tellsApart(context, first, records.resources))
+    return findings;
+  // What it finds is all there is: whether it leaves anything out needs a date at the other side.
+  const leaving = withDates(context, row, records.resources, write, true).filter((candidate) =>
+    tellsApart(context, candidate, records.resources),
   );
-  return await judgeFirst(context, row, candidates, records.resources, by);
+  return leaving.length === 0
+    ? findings
+    : [...findings, ...(await judgeFirst(context, row, leaving, records.resources, by))];
 };
+
+/** Whether the last parameter of a search leaves out what the others would find. */
+function tellsApart(
+  context: CheckContext,
+  candidate: Candidate,
+  known: readonly RecordedResource[],
+): boolean {
+  const { base } = context.target;
+  const parameters = parametersOf(candidate);
+  const last = parameters.at(-1)?.[0] ?? "";
+  return concerned(candidate, known).some(
+    (record) =>
+      // What has no such date is left out by every date.
+      valuesToAsk(record, last, base).length > 0 &&
+      matchSearch(record.resource, parameters.slice(0, -1), base) === "yes" &&
+      matchSearch(record.resource, parameters.slice(-1), base) === "no",
+  );
+}
 
 /** Asks the best of some candidates and judges the result. */
 async function judgeFirst(
