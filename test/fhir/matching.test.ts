@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { matchSpan, readDateValue, spanOf, spanOfValue } from "../../lib/fhir/matching/date.ts";
 import { alternatives, escaped, matchValues } from "../../lib/fhir/matching/match.ts";
@@ -174,7 +174,11 @@ describe("tokens", () => {
 });
 
 describe("strings", () => {
-  const names = fc.string({ minLength: 1, maxLength: 10, unit: fc.constantFrom(...Array.from("aäbßcéDŌ ñ-")) });
+  const names = fc.string({
+    minLength: 1,
+    maxLength: 10,
+    unit: fc.constantFrom(...Array.from("aäbßcéDŌ ñ-")),
+  });
   test("every start of a text finds it, whatever the case and the accents", () => {
     fc.assert(
       fc.property(names, fc.nat(10), (name, length) => {

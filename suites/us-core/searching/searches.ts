@@ -305,7 +305,7 @@ function tellsApart(
 /** Asks the best of some candidates and judges the result. */
 async function judgeFirst(
   context: CheckContext,
-  { type, names, by: _ }: Row,
+  { type, names }: Row,
   candidates: readonly Candidate[],
   known: readonly RecordedResource[],
   by: string,
