@@ -5,10 +5,12 @@ import { each, isObject, type Json, type JsonObject } from "../json.ts";
 import type { Population } from "../population/population.ts";
 import { bodyOfLines, joinBodies, type FileBody } from "./body.ts";
 import type { ExportFile } from "./job.ts";
+import { withNarrative } from "./narrative.ts";
 import type { Selection } from "./selection.ts";
 
 /**
- * A tenant of any size: its own patients, and copies of them without end, each with ids and identifiers of its own.
+ * A tenant of any size: its own patients, and copies of them without end, each with ids and identifiers of its own and
+ * with narratives, so that a resource has about 2 KB.
  * Nothing of it is kept but one set of lines in which a number is to be replaced.
  */
 export interface Scale {
@@ -113,7 +115,7 @@ function scaleUp(population: Population, types: readonly string[], total: number
 
   const copyOf = (resource: JsonObject, number: string) => copy(resource, references, number);
   const templateOf = (resources: readonly JsonObject[]) =>
-    template(resources.map((each) => `${JSON.stringify(copyOf(each, MARK))}\n`));
+    template(resources.map((each) => `${JSON.stringify(withNarrative(copyOf(each, MARK)))}\n`));
 
   return {
     resources: total,
@@ -131,7 +133,7 @@ function scaleUp(population: Population, types: readonly string[], total: number
       const original = (number <= copies ? copied : rest).find(
         (each) => each["resourceType"] === type && each["id"] === id.slice(0, -SUFFIX.length),
       );
-      return original === undefined ? undefined : copyOf(original, digitsOf(number));
+      return original === undefined ? undefined : withNarrative(copyOf(original, digitsOf(number)));
     },
     files({ types: asked, patients }) {
       const isIncluded = (resource: JsonObject) =>
