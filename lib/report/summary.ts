@@ -23,6 +23,7 @@ import { knownIssueOf } from "./known-issues.ts";
 import type { KnownIssue } from "./known-issues.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { RunResults } from "./read.ts";
+import { shoppingSection } from "./shopping-list.ts";
 import { tableMarkdown } from "./tables.ts";
 import { bounded, codeSpan, escapeMarkdown, markdownLink } from "./text.ts";
 
@@ -99,6 +100,7 @@ function page({ results: entry, changes }: SummaryInput, knownIssues: readonly K
     problemSection("Waived warnings", waived("warn"), knownIssues),
     waiverSection(run),
     unansweredSection("Blocked", "blocked", results),
+    shoppingSection(results),
     unansweredSection("No data to test with", "no-data", results),
     unansweredSection("Not applicable", "not-applicable", results),
     notAskedSection(entry),

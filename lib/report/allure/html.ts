@@ -20,6 +20,8 @@ import type { RunDescription } from "../../checks/results.ts";
 import { ownPackage } from "../../config/package.ts";
 import { list, objectOf } from "../read.ts";
 import type { RunResults } from "../read.ts";
+import { shoppingTable } from "../shopping-list.ts";
+import { tablePage } from "../tables.ts";
 import { bounded, oneLine } from "../text.ts";
 import { ALLURE_RESULTS, completeAllureResults, mapResults, resultFileName } from "./results.ts";
 import { sealPage } from "./seal.ts";
@@ -105,6 +107,10 @@ export async function buildAllureReport(
       await report.readResult(memoryFile(resultFileName(test.uuid), JSON.stringify(test)));
       for (const { fileName, content } of files) await report.readResult(memoryFile(fileName, content));
     }
+    for (const [index, run] of runs.entries()) {
+      for (const { fileName, content } of shoppingFiles(run, index))
+        await report.readResult(memoryFile(fileName, content));
+    }
     await report.done();
 
     const generated = join(output, "index.html");
@@ -121,6 +127,19 @@ export async function buildAllureReport(
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** The test data that are wanted, as an attachment of the page itself: it belongs to no single check. */
+function shoppingFiles({ run, results }: RunResults, index: number) {
+  const table = shoppingTable(results);
+  if (table === undefined) return [];
+  const source = `test-data-wanted-${index + 1}-attachment.html`;
+  const name = oneLine(`${table.title}: ${targetName(run)}`, 200);
+  const globals = { attachments: [{ name, source, type: "text/html" }], errors: [] };
+  return [
+    { fileName: `test-data-wanted-${index + 1}-globals.json`, content: JSON.stringify(globals) },
+    { fileName: source, content: tablePage(table) },
+  ];
 }
 
 function memoryFile(name: string, content: string): BufferResultFile {
