@@ -6,7 +6,7 @@ import { keyAs, keyOf, typeOfKey } from "../../validator/files/keys.ts";
 import { Blocked, type CheckContext, type Fact } from "../context.ts";
 import { mainExport, teller, type CompletedExport } from "./export.ts";
 import { createGathered, fetchFile, openExaminer, type ExportedFile, type Gathered } from "./files.ts";
-import { bulkAccess, bulkSettings, exportDeadline } from "./session.ts";
+import { bulkAccess, bulkSettings, exportDeadline, type Asker } from "./session.ts";
 
 /** An export with all that its files hold. */
 export interface ExportContent {
@@ -34,11 +34,11 @@ export const mainContent: Fact<ExportContent> = {
 };
 
 /** The content of another export, counted but not judged. */
-export function contentOf(completed: Fact<CompletedExport>): Fact<ExportContent> {
+export function contentOf(completed: Fact<CompletedExport>, asker?: Asker): Fact<ExportContent> {
   return {
     name: `data of the ${completed.name}`,
     explainedBy: "bulk-export.files-accessible",
-    provide: async (context) => await fetchContent(context, await context.fact(completed), undefined),
+    provide: async (context) => await fetchContent(context, await context.fact(completed), undefined, asker),
   };
 }
 
@@ -56,6 +56,7 @@ async function fetchContent(
   context: CheckContext,
   completed: CompletedExport,
   guide: string | undefined,
+  asker: Asker = {},
 ): Promise<ExportContent> {
   const { manifest } = completed;
   if (manifest === undefined) {
@@ -63,7 +64,7 @@ async function fetchContent(
   }
   const settings = bulkSettings(context);
   const aside = context.aside();
-  const access = bulkAccess(aside);
+  const access = bulkAccess(aside, asker);
   const keys = createGathered();
   const threads = guide === undefined ? 0 : Math.min(availableParallelism(), MOST_THREADS);
   const examiner = openExaminer(context.target.base, guide, threads);

@@ -1,0 +1,35 @@
+import { ownBearer, type Asker } from "../../lib/checks/bulk/index.ts";
+import type { CheckContext } from "../../lib/checks/context.ts";
+import type { HttpStreamResponse } from "../../lib/http/types.ts";
+
+/** How much of a file is looked at to see what it is. */
+const GLANCE_BYTES = 4096;
+
+/**
+ * Asks for a file on the FHIR server's own origin and gives the head of the answer; its body is left.
+ *
+ * @throws RequestFailed without an answer; Blocked for a file elsewhere
+ */
+export async function glance(
+  context: CheckContext,
+  url: string,
+  asker: Asker = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HttpStreamResponse> {
+  const bearer = await ownBearer(context, url, asker);
+  const response = await context.stream({
+    method: "GET",
+    url,
+    headers: { accept: "application/fhir+ndjson", ...headers },
+    ...(bearer === undefined ? {} : { bearer }),
+    redirect: "manual",
+    limits: {
+      bodyBytes: Number.MAX_SAFE_INTEGER,
+      decodedBytes: Number.MAX_SAFE_INTEGER,
+      recordedBodyBytes: GLANCE_BYTES,
+    },
+    purpose: "a file of the export, its head only",
+  });
+  await response.body[Symbol.asyncIterator]().return?.();
+  return response;
+}
