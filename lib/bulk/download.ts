@@ -100,6 +100,7 @@ async function* readWhole(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let fruitless = 0;
   let refused = false;
+  let compressed = options.compressed;
   let pauseMs = options.retryPauseMs;
   for (;;) {
     if (Date.now() >= options.deadline) {
@@ -107,7 +108,7 @@ async function* readWhole(
       return;
     }
     const before = state.bytes;
-    const opened = await open(access, options, rangeHeaders(state, options));
+    const opened = await open(access, options, rangeHeaders(state, compressed));
     if ("problem" in opened) {
       state.exchange = opened.exchange ?? state.exchange;
       if (!mayPass(opened.problem)) {
@@ -124,7 +125,13 @@ async function* readWhole(
         await drop(opened);
       } else {
         state.problem = yield* readAnswer(opened, state);
-        if (state.problem === undefined || !mayPass(state.problem)) return;
+        if (state.problem === undefined) return;
+        if (compressed && isCoding(state.problem)) {
+          // Whatever is wrong with its compression: the file itself may be in order.
+          compressed = false;
+          continue;
+        }
+        if (!mayPass(state.problem)) return;
       }
     }
     fruitless = state.bytes > before ? 0 : fruitless + 1;
@@ -136,7 +143,7 @@ async function* readWhole(
 }
 
 /** Headers that ask for the rest of a file; none where nothing is known of it, or its version cannot be named. */
-function rangeHeaders({ bytes, headers }: State, { compressed }: DownloadOptions): Record<string, string> {
+function rangeHeaders({ bytes, headers }: State, compressed: boolean): Record<string, string> {
   const whole = { "accept-encoding": compressed ? "gzip" : "identity" };
   if (bytes === 0 || headers === undefined || headers.has("content-encoding")) return whole;
   const etag = headers.get("etag");
@@ -284,6 +291,10 @@ async function drop(response: HttpStreamResponse): Promise<void> {
   } catch (error) {
     if (!(error instanceof HttpBodyError)) throw error;
   }
+}
+
+function isCoding(problem: FileProblem): boolean {
+  return problem.kind === "http" && problem.failure.code === "content-encoding";
 }
 
 /** Whether another try may fare better. */

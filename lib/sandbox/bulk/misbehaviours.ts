@@ -49,6 +49,14 @@ const without =
   (resource) =>
     Object.fromEntries(Object.entries(resource).filter(([name]) => !names.includes(name)));
 
+const changingAttachments = (change: (attachment: JsonObject) => JsonObject): LineFlaw =>
+  changing((resource) => ({
+    ...resource,
+    content: each(resource["content"]).map((one) =>
+      isObject(one) && isObject(one["attachment"]) ? { ...one, attachment: change(one["attachment"]) } : one,
+    ),
+  }));
+
 const STRAY = '{"resourceType":"Basic","id":"stray-1","code":{"text":"A stray resource"}}';
 
 const LINE_FLAWS: Readonly<Record<string, LineFlaw>> = {
@@ -112,6 +120,23 @@ const LINE_FLAWS: Readonly<Record<string, LineFlaw>> = {
     })),
   })),
   "no-outcome": () => ended([STRAY]),
+  "cut-line": (lines) => ended(lines).slice(0, -40),
+  "missing-first": (lines) => ended(lines.slice(1)),
+  "future-update": changing((resource) => ({
+    ...resource,
+    meta: {
+      ...(isObject(resource["meta"]) ? resource["meta"] : {}),
+      lastUpdated: "2099-01-01T00:00:00.000Z",
+    },
+  })),
+  "strange-target": changing((resource) => ({
+    ...resource,
+    target: [{ reference: "Observation/nowhere-1" }],
+  })),
+  "odd-reference": changing((resource) => ({ ...resource, encounter: { reference: "nowhere-1" } })),
+  "attachment-without-type": changingAttachments(without("contentType")),
+  "attachment-without-content": changingAttachments(without("data", "url")),
+  "attachment-relative-url": changingAttachments((one) => ({ ...one, url: "Binary/nowhere-1" })),
 };
 
 function spoiltFile(file: ExportFile, flaw: LineFlaw): ExportFile {
