@@ -30,6 +30,7 @@ export async function glance(
     },
     purpose: "a file of the export, its head only",
   });
-  await response.body[Symbol.asyncIterator]().return?.();
+  // Only an iteration that has begun, and ends, frees the connection.
+  for await (const piece of response.body) if (piece.length > 0) break;
   return response;
 }

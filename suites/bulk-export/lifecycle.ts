@@ -1,14 +1,12 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import {
   askStatus,
-  bearerOf,
   deleteExport,
   exportLevel,
   followToEnd,
   inExportTurn,
   kickOffExport,
   mainKickOff,
-  tryKickOff,
   type CompletedExport,
   type Started,
 } from "../../lib/checks/bulk/index.ts";
@@ -177,18 +175,3 @@ export const exportsIndependent: Procedure = async (context) =>
     const expected = "an export to live on when another is deleted";
     return [{ code: "export.shared", expected, actual: `status ${later.status}`, exchange: later.exchange }];
   });
-
-/** Whoever lost the tenant's authorization cannot export. */
-export const revokedCannotExport: Procedure = async (context) => {
-  const { asker } = askerOf(context, "revoked");
-  const level = await exportLevel(context);
-  try {
-    await bearerOf(context, asker);
-  } catch (error) {
-    // No token is the best refusal; no answer is none.
-    if (error instanceof Blocked && error.findings.some(({ code }) => code === "oauth.refused")) return [];
-    throw error;
-  }
-  const started = await tryKickOff(context, { level }, asker);
-  return refusalExpected(started.response, "an export by a client whose authorization was revoked");
-};

@@ -8,8 +8,7 @@ const ASKERS = {
   nobody: { words: "without a token" },
   stranger: { words: "with a token that nobody issued" },
   second: { role: "second", words: "with another client's token" },
-  "other-tenant": { role: "other-tenant", words: "with a token of another tenant" },
-  revoked: { role: "revoked", words: "with a client whose authorization was revoked" },
+  "other-tenant": { words: "with a token of another tenant" },
 } as const;
 
 /**
@@ -26,7 +25,11 @@ export function askerOf(
     throw new NotApplicable("the configuration gives no client: the server is asked without a token");
   }
   const known = ASKERS[name as keyof typeof ASKERS];
-  if (!("role" in known)) return { asker: name as "nobody" | "stranger", words: known.words };
+  if (!("role" in known)) {
+    const asker = name as Exclude<Asker, object>;
+    if (asker === "other-tenant") context.atOtherTenant();
+    return { asker, words: known.words };
+  }
   if (context.target.otherClients[known.role] === undefined) {
     throw new NotApplicable(`the configuration gives no registration otherClients.${known.role}`);
   }

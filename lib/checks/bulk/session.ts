@@ -11,13 +11,16 @@ import {
 } from "../../bulk/index.ts";
 import { BULK_DEFAULTS, type BulkSettings } from "../../config/targets.ts";
 import type { BearerToken, ExchangeId, HttpFailed, HttpResponse } from "../../http/types.ts";
-import { Blocked, RequestFailed, type CheckContext, type Fact } from "../context.ts";
+import { Blocked, NotApplicable, RequestFailed, type CheckContext, type Fact } from "../context.ts";
 import { accessToken, type TokenWish } from "../tokens.ts";
 
 export type { ExportLevel, ExportParameters, KickOff };
 
-/** Who asks: the target's own client, another registration or other scopes, somebody without a token, a made-up one. */
-export type Asker = TokenWish | "nobody" | "stranger";
+/**
+ * Who asks: the target's own client, another registration or other scopes; somebody without a token, with a made-up
+ * one, or with one of another tenant.
+ */
+export type Asker = TokenWish | "nobody" | "stranger" | "other-tenant";
 
 /** A kick-off that was sent, and what came of it. */
 export interface Started {
@@ -96,6 +99,14 @@ export async function bearerOf(context: CheckContext, asker: Asker = {}): Promis
   const origin = new URL(context.target.base).origin;
   if (asker === "nobody") return undefined;
   if (asker === "stranger") return { value: STRANGERS_TOKEN, origin };
+  if (asker === "other-tenant") {
+    const there = context.atOtherTenant();
+    if (there.target.client === undefined)
+      throw new NotApplicable("the configuration gives no client at the other tenant (atOtherTenant.client)");
+    const token = await accessToken(there);
+    if (token.origin === origin) return token;
+    throw new NotApplicable("the other tenant is on another origin, and its token is sent nowhere else");
+  }
   // A public server needs no client, and then there is no token to send.
   if (asker.client === undefined && context.target.client === undefined) return undefined;
   return await accessToken(context, asker);

@@ -59,7 +59,11 @@ export function followExport(call: ExportCall, path: string): Reply {
     return emptyReply(202);
   }
   if (request.method !== "GET") return outcomeReply(405, "GET or DELETE.");
-  return Date.now() < job.readyAt ? tellProgress(job, settings.exportPollsPerSecond) : giveManifest(job);
+  // However slow whoever asks is: an export that takes its time is seen to be under way once.
+  const isFirstLook = settings.exportMilliseconds > 0 && job.polls.length === 0;
+  return isFirstLook || Date.now() < job.readyAt
+    ? tellProgress(job, settings.exportPollsPerSecond)
+    : giveManifest(job);
 }
 
 function tellProgress(job: ExportJob, most: number): Reply {
