@@ -17,7 +17,7 @@ import { subjectOf } from "../../lib/checks/subject.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import { reachOf } from "../../lib/bulk/index.ts";
 import { getRequest } from "../../lib/fhir/requests.ts";
-import { mustSupport } from "../../lib/validator/index.ts";
+import { describeFinding, mustSupport } from "../../lib/validator/index.ts";
 import { loadDefinitions } from "../../lib/validator/pack/load.ts";
 import { manifestExchange, noFiles } from "./manifest.ts";
 import { countsInWords, some } from "./words.ts";
@@ -60,19 +60,23 @@ export const resourcesValid: Procedure = async (context) => {
       ]),
     note: `${census.invalid} of ${census.resources} resources break at least one rule. The words of a rule are in the findings.`,
   });
-  return rules.slice(0, 10).map(({ rule, constraint, expression, count, profile, message }) => {
-    const file = files.find((one) =>
-      Object.values(one.census.broken).some((found) => found.message === message),
-    );
+  const shown = (value: string) => context.health(value);
+  return rules.slice(0, 10).map(({ rule, constraint, expression, count, profile, details }) => {
+    const by = `${profile === undefined ? "" : ` by ${profile}`}${constraint === undefined ? "" : ` (${constraint})`}`;
+    const file = files.find(({ census: own }) => has(own, rule, expression));
     return {
-      code: `validator.${rule}`,
-      expected: `resources that are valid${profile === undefined ? "" : ` by ${profile}`}${constraint === undefined ? "" : ` (${constraint})`}`,
-      actual: `${count} resources: ${message}`,
+      code: `validation.${rule}`,
+      expected: `resources that are valid${by}`,
+      actual: `${count} findings such as: ${describeFinding({ rule, details }, shown)}`,
       location: expression,
       ...(file?.facts.exchange === undefined ? {} : { exchange: file.facts.exchange }),
     };
   });
 };
+
+function has({ broken }: ExportContent["census"], rule: string, expression: string): boolean {
+  return Object.values(broken).some((one) => one.rule === rule && one.expression === expression);
+}
 
 function firstPlace({ files }: ExportContent, rule: string, expression: string): string {
   for (const { file, census } of files) {
@@ -267,9 +271,7 @@ export const noPatientMissing: Procedure = async (context) => {
 };
 
 /** Patients of the export are compared with what searches find, so many. */
-const SAMPLE = 2;
-/** Types that are compared. */
-const MOST_TYPES = 8;
+const SAMPLE = 1;
 
 interface Compared {
   readonly type: string;
@@ -289,7 +291,7 @@ const searched: Fact<readonly Compared[]> = {
     );
     const compared: Compared[] = [];
     for (const patient of content.census.patients.slice(0, SAMPLE)) {
-      for (const type of types.slice(0, MOST_TYPES)) {
+      for (const type of types) {
         const query = { type, parameters: [["patient", patient]] as const };
         const result = await search(context, query, { purpose: "compares the export with a search" });
         if (result.kind !== "found" || result.cut !== undefined) continue;
@@ -349,7 +351,8 @@ export const asRead: Procedure = async (context) => {
   const { census, completed } = await exported(context);
   const findings: Finding[] = [];
   let compared = 0;
-  for (const [type, text] of Object.entries(census.samples).slice(0, MOST_READS)) {
+  const samples = Object.entries(census.samples).toSorted(([a], [b]) => rankOf(a) - rankOf(b));
+  for (const [type, text] of samples.slice(0, MOST_READS)) {
     const line: unknown = JSON.parse(text);
     const id = isObject(line) ? line["id"] : undefined;
     if (!isObject(line) || typeof id !== "string") continue;
@@ -379,6 +382,14 @@ export const asRead: Procedure = async (context) => {
   if (compared === 0) throw new NotApplicable("this API gives no exported resource by a read");
   return findings;
 };
+
+/** What clinicians look at first is compared first. */
+function rankOf(type: string): number {
+  const rank = ["Patient", "Observation", "Condition", "MedicationRequest", "AllergyIntolerance"].indexOf(
+    type,
+  );
+  return rank < 0 ? 9 : rank;
+}
 
 function sameVersion(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
   const [one, other] = [a, b].map(({ meta }) => (isObject(meta) ? meta["versionId"] : undefined));
@@ -491,7 +502,9 @@ export const attachmentsFreeOf: Procedure = async (context, { flaw, expected }) 
 /** Attachments that lie elsewhere can be had with the token that opens the files. */
 export const attachmentsReachable: Procedure = async (context) => {
   const { census } = await exported(context);
-  const own = census.attachments.urls.filter((url) => reachOf(url, context.target.base) === "own");
+  const own = Object.values(census.attachments.urls)
+    .flat()
+    .filter((url) => reachOf(url, context.target.base) === "own");
   if (own.length === 0)
     throw new NotApplicable("no exported resource has an attachment at a URL of this server");
   const bearer = await bearerOf(context);

@@ -168,6 +168,13 @@ export const exportsIndependent: Procedure = async (context) =>
         { code: "export.shared", expected, actual: "the same for two", exchange: second.response.exchange },
       ];
     }
+    const before = await askStatus(context, first.statusUrl);
+    if (before.status >= 400 && before.status !== 429) {
+      const expected = "an export to live on when another is started";
+      return [
+        { code: "export.shared", expected, actual: `status ${before.status}`, exchange: before.exchange },
+      ];
+    }
     await deleteExport(context, first.statusUrl);
     const later = await askStatus(context, second.statusUrl);
     await deleteExport(context, second.statusUrl).catch(() => undefined);

@@ -21,6 +21,7 @@ import {
 import type { Scale } from "./scale.ts";
 import { isOfPatients, readTypeQueries, runTypeQuery, selectResources, type Selection } from "./selection.ts";
 import { statusUrl } from "./status.ts";
+import { asOfUsCore3 } from "./us-core-3.ts";
 
 /** What the export service needs to answer a request. */
 export interface ExportCall {
@@ -319,7 +320,8 @@ function readTypeFilter(
 function filesOf(call: ExportCall, { selection, elements }: Query, left: readonly Problem[]): ExportFile[] {
   const files: ExportFile[] = [];
   const size = Math.max(call.settings.exportFileResources, 1);
-  for (const [type, resources] of selectResources(selection, call)) {
+  for (const [type, selected] of selectResources(selection, call)) {
+    const resources = call.edition === "1.0.0" ? selected.map(asOfUsCore3) : selected;
     for (let start = 0; start < resources.length; start += size) {
       const own = resources.slice(start, start + size);
       const number = start / size + 1;

@@ -136,6 +136,10 @@ const LINE_FLAWS: Readonly<Record<string, LineFlaw>> = {
   "odd-reference": changing((resource) => ({ ...resource, encounter: { reference: "nowhere-1" } })),
   "attachment-without-type": changingAttachments(without("contentType")),
   "attachment-without-content": changingAttachments(without("data", "url")),
+  "attachment-missing": changingAttachments((one) => ({
+    ...one,
+    ...(typeof one["url"] === "string" ? { url: one["url"].replace(/[^/]+$/, "nowhere-1") } : {}),
+  })),
   "attachment-relative-url": changingAttachments((one) => ({ ...one, url: "Binary/nowhere-1" })),
 };
 

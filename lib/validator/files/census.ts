@@ -1,5 +1,5 @@
 import { isObject, listAt, stringAt, type JsonObject } from "../json.ts";
-import type { MustSupportObserver, ValidationResult } from "../result.ts";
+import type { FindingDetails, MustSupportObserver, ValidationResult } from "../result.ts";
 import { createKeys, typeNumber, type KeyList, type Keys } from "./keys.ts";
 
 /** What can be wrong with a line of an export's file, whatever its resource is like. */
@@ -22,7 +22,8 @@ export interface BrokenRule {
   readonly expression: string;
   readonly profile?: string;
   readonly constraint?: string;
-  readonly message: string;
+  /** What the first finding's words are made from. */
+  readonly details: FindingDetails;
   readonly line: number;
   count: number;
 }
@@ -64,8 +65,8 @@ export interface Census {
     withoutType: number;
     withoutContent: number;
     relativeUrl: number;
-    /** The first few URLs. */
-    readonly urls: string[];
+    /** The first few URLs, by resource type. */
+    readonly urls: Record<string, string[]>;
   };
   /** `resourceType/id` of each resource. */
   ids: Keys;
@@ -89,7 +90,7 @@ export interface Census {
 
 /** Where the first of something is kept. */
 const MOST_RULES = 400;
-const MOST_URLS = 5;
+const MOST_URLS = 2;
 const MOST_PATIENTS = 50;
 const MOST_NAMES = 120;
 const MOST_SAMPLE = 65_536;
@@ -113,7 +114,7 @@ export function emptyCensus(): Census {
     broken: {},
     oddReferences: 0,
     foreignReferences: 0,
-    attachments: { all: 0, withoutType: 0, withoutContent: 0, relativeUrl: 0, urls: [] },
+    attachments: { all: 0, withoutType: 0, withoutContent: 0, relativeUrl: 0, urls: {} },
     ids: NO_KEYS,
     references: NO_KEYS,
     targets: NO_KEYS,
@@ -175,17 +176,17 @@ export function takeCensus(
     else if (/^https?:/.test(reference)) census.foreignReferences += 1;
     else if (!/^(#|urn:)/.test(reference)) census.oddReferences += 1;
   };
-  const walk = (value: unknown): void => {
+  const walk = (value: unknown, type: string): void => {
     if (Array.isArray(value)) {
-      for (const member of value) if (typeof member === "object") walk(member);
+      for (const member of value) if (typeof member === "object") walk(member, type);
       return;
     }
     if (value === null || typeof value !== "object") return;
     for (const key in value) {
       const member = (value as Record<string, unknown>)[key];
       if (typeof member === "object") {
-        if (ATTACHMENT.test(key)) countAttachments(member, census);
-        walk(member);
+        if (ATTACHMENT.test(key)) countAttachments(member, type, census);
+        walk(member, type);
       } else if (key === "reference" && typeof member === "string") addReference(member, references);
     }
   };
@@ -222,7 +223,7 @@ export function takeCensus(
         // Messages about an export need no id.
         if (expected !== "OperationOutcome") defect("without-id", line);
       } else ids.add(type, id);
-      walk(resource);
+      walk(resource, typeNumber(type) === 0 ? UNKNOWN_TYPE : type);
       if (type === "Provenance") {
         for (const target of listAt(resource, "target")) {
           const about = local(stringAt(target, "reference") ?? "");
@@ -288,7 +289,7 @@ function countElements(resource: JsonObject, { elements, codes }: TypeCensus): v
   }
 }
 
-function countAttachments(member: unknown, { attachments }: Census): void {
+function countAttachments(member: unknown, type: string, { attachments }: Census): void {
   for (const one of Array.isArray(member) ? (member as readonly unknown[]) : [member]) {
     if (!isObject(one)) continue;
     attachments.all += 1;
@@ -297,7 +298,10 @@ function countAttachments(member: unknown, { attachments }: Census): void {
     if (url === undefined && stringAt(one, "data") === undefined) attachments.withoutContent += 1;
     if (url === undefined) continue;
     if (!/^[a-z][a-z0-9+.-]*:/i.test(url)) attachments.relativeUrl += 1;
-    else if (attachments.urls.length < MOST_URLS) attachments.urls.push(url);
+    else {
+      const urls = (attachments.urls[type] ??= []);
+      if (urls.length < MOST_URLS) urls.push(url);
+    }
   }
 }
 
@@ -337,7 +341,7 @@ function countResult(
     census.invalid += 1;
   }
   if (result.assumedProfiles.length > 0) census.assumed += 1;
-  for (const { severity, rule, expression, message, profile, constraint } of result.findings) {
+  for (const { severity, rule, expression, details, profile, constraint } of result.findings) {
     if (severity !== "error" && severity !== "fatal") continue;
     const place = expression.replaceAll(/\[\d+\]/g, "");
     const key = `${rule} ${constraint ?? ""} ${place} ${profile ?? ""}`;
@@ -347,7 +351,7 @@ function countResult(
       census.broken[key] = {
         rule,
         expression: place,
-        message,
+        details,
         line,
         count: 1,
         ...(profile === undefined ? {} : { profile }),
@@ -395,7 +399,8 @@ export function addCensus(sum: Census, more: Census): void {
   }
   for (const name of ["all", "withoutType", "withoutContent", "relativeUrl"] as const)
     sum.attachments[name] += more.attachments[name];
-  sum.attachments.urls.push(...more.attachments.urls.slice(0, MOST_URLS - sum.attachments.urls.length));
+  for (const [type, urls] of Object.entries(more.attachments.urls))
+    sum.attachments.urls[type] = [...(sum.attachments.urls[type] ?? []), ...urls].slice(0, MOST_URLS);
   for (const [profile, items] of Object.entries(more.seen))
     sum.seen[profile] = [...new Set([...(sum.seen[profile] ?? []), ...items])];
   for (const [type, text] of Object.entries(more.samples)) sum.samples[type] ??= text;
