@@ -2,6 +2,7 @@ import type { Procedure } from "../../lib/checks/answer.ts";
 import { contentOf } from "../../lib/checks/bulk/content.ts";
 import { exportLevel, exportOf, mainExport, type CompletedExport } from "../../lib/checks/bulk/export.ts";
 import {
+  bearerOf,
   tryKickOff,
   type Asker,
   type ExportParameters,
@@ -111,10 +112,10 @@ function declaredLevels(statement: unknown): ReadonlySet<LevelKind> {
   return found;
 }
 
-/** The levels that are declared; undefined where there is no CapabilityStatement to read. */
-async function levelsOf(context: CheckContext): Promise<ReadonlySet<LevelKind> | undefined> {
+/** The CapabilityStatement; undefined where there is none to read. */
+async function statementOf(context: CheckContext): Promise<unknown> {
   try {
-    return declaredLevels((await context.fact(capabilityStatement)).json);
+    return (await context.fact(capabilityStatement)).json;
   } catch (error) {
     if (error instanceof Blocked) return undefined;
     throw error;
@@ -126,10 +127,10 @@ const levelOffered: Procedure = async (context, { level: kind }) => {
   const level = levelOf(context, kind);
   const { response } = await tryKickOff(context, { level });
   if (response.status === 202) return [];
-  const isDeclared = (await levelsOf(context))?.has(level.kind) === true;
-  if (!isDeclared && isRefused(response)) {
+  const isDeclared = declaredLevels(await statementOf(context)).has(level.kind);
+  if (!isDeclared) {
     throw new NotApplicable(
-      `it is not offered: the CapabilityStatement does not declare it, and it is refused with status ${response.status}`,
+      `it is not offered: the CapabilityStatement does not declare it, and the answer has status ${response.status}`,
     );
   }
   if (response.status === 403) {
@@ -191,9 +192,62 @@ const parametersRefused: Procedure = async (context, { parameters: given, method
   return [accepted(response, `a kick-off with ${namesOf(parameters)} to be refused`)];
 };
 
+/** Most patients who are looked through for one who is no member of a group. */
+const MOST_PATIENTS = 100;
+
+/** A resource of the server as JSON; undefined where it is not given. */
+async function readJson(context: CheckContext, path: string, purpose: string): Promise<unknown> {
+  const bearer = await bearerOf(context);
+  const response = await context.send({
+    method: "GET",
+    url: `${context.target.base}/${path}`,
+    headers: { accept: "application/fhir+json" },
+    ...(bearer === undefined ? {} : { bearer }),
+    purpose,
+  });
+  return response.status === 200 ? subjectOf(purpose, response).json : undefined;
+}
+
+/** A patient of the server who is no member of the configured group. */
+async function strangerTo(context: CheckContext, group: string): Promise<string> {
+  const read = await readJson(context, `Group/${encodeURIComponent(group)}`, "members of the group");
+  if (read === undefined) throw new NotApplicable("the group cannot be read, so nobody knows its members");
+  const members = new Set(
+    membersOf(read, "member")
+      .map((member) =>
+        isObject(member) && isObject(member["entity"]) ? member["entity"]["reference"] : undefined,
+      )
+      .map((reference) => String(reference).split("/").at(-1)),
+  );
+  const found = await readJson(context, `Patient?_count=${MOST_PATIENTS}`, "patients of the server");
+  if (found === undefined) throw new NotApplicable("patients cannot be searched for without criteria");
+  const ids = membersOf(found, "entry")
+    .map((entry) => (isObject(entry) && isObject(entry["resource"]) ? entry["resource"] : {}))
+    .filter(({ resourceType }) => resourceType === "Patient")
+    .flatMap(({ id }) => (typeof id === "string" && !members.has(id) ? [id] : []));
+  const [stranger] = ids;
+  if (stranger === undefined)
+    throw new NoData(
+      "every patient who was found is a member of the group",
+      "a patient who is no member of the group",
+    );
+  return stranger;
+}
+
+/** A patient who is no member of the group is refused. */
+const nonMemberRefused: Procedure = async (context) => {
+  const level = await exportLevel(context);
+  if (level.kind !== "group") throw new NotApplicable("the configuration names no group to export (groups)");
+  const patient = await strangerTo(context, level.id);
+  const parameters: ExportParameters = [["patient", `Patient/${patient}`]];
+  const { response } = await tryKickOff(context, { level, parameters, method: "POST" });
+  if (response.status !== 202) return neither(response);
+  return [accepted(response, "patient with somebody who is no member of the group to be refused")];
+};
+
 /** A type of R4 that the server does not declare. */
 async function undeclaredType(context: CheckContext): Promise<string> {
-  const { json } = await context.fact(capabilityStatement);
+  const json = await statementOf(context);
   const declared = new Set(
     membersOf(json, "rest")
       .flatMap((rest) => membersOf(rest, "resource"))
@@ -295,12 +349,16 @@ const groupRefused: Procedure = async (context, { group }) => {
       ];
 };
 
-/** The refusal of an unknown group holds an OperationOutcome. */
+/** A refusal holds an OperationOutcome: of an unknown group, or of a format that nobody has. */
 const refusalExplained: Procedure = async (context) => {
-  await exportLevel(context);
-  const { response } = await tryKickOff(context, { level: { kind: "group", id: UNKNOWN_GROUP } });
+  const level = await exportLevel(context);
+  const kickOff: KickOff =
+    level.kind === "group"
+      ? { level: { kind: "group", id: UNKNOWN_GROUP } }
+      : { level, parameters: [["_outputFormat", "application/x-unheard-of"]] };
+  const { response } = await tryKickOff(context, kickOff);
   if (isRefused(response)) return outcomeExpected(response);
-  throw new NotApplicable(`an unknown group is not refused at once: status ${response.status}`);
+  throw new NotApplicable(`what should be refused is not refused at once: status ${response.status}`);
 };
 
 /** A token for one type exports nothing else. */
@@ -322,8 +380,7 @@ const narrowScopeHeld: Procedure = async (context) => {
       findings.push(...neither(response));
       continue;
     }
-    const completed = await outcomeOf(context, kickOff, asker);
-    const beyond = completed === undefined ? [] : typesOf(completed).filter((type) => type !== "Patient");
+    const beyond = await typesBeyond(context, kickOff, asker);
     if (beyond.length === 0) continue;
     findings.push({
       code: "export.beyond-scopes",
@@ -334,6 +391,23 @@ const narrowScopeHeld: Procedure = async (context) => {
   }
   return findings;
 };
+
+const isBeyond = (type: string) => type !== "Patient" && type !== "OperationOutcome";
+
+/** Types other than Patient of which an export really has resources. */
+async function typesBeyond(
+  context: CheckContext,
+  kickOff: KickOff,
+  asker: Asker,
+): Promise<readonly string[]> {
+  const completed = await outcomeOf(context, kickOff, asker);
+  if (completed === undefined || !typesOf(completed).some(isBeyond)) return [];
+  // A file may be listed and be empty.
+  const { census } = await context.fact(contentOf(exportOf(kickOff, asker)));
+  return Object.entries(census.types).flatMap(([type, { resources }]) =>
+    resources > 0 && isBeyond(type) ? [type] : [],
+  );
+}
 
 /** Makes sure that a token for a few scopes can be had, and permits no more. */
 async function narrowToken(context: CheckContext, scopes: readonly string[]): Promise<void> {
@@ -466,6 +540,7 @@ export const kickOffProcedures: Readonly<Record<string, Procedure>> = {
   levelOffered,
   levelsDeclared,
   narrowScopeHeld,
+  nonMemberRefused,
   outsideCompartmentRefused,
   parametersAccepted,
   parametersRefused,
