@@ -5,6 +5,7 @@ import { procedures as capabilityStatement } from "./capability-statement/proced
 import { procedures as declaredAnswers } from "./declared-answers/procedures.ts";
 import { procedures as migration } from "./migration/procedures.ts";
 import { procedures as previousApis } from "./previous-apis/procedures.ts";
+import { procedures as revocation } from "./revocation/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
 import { procedures as usCore } from "./us-core/procedures.ts";
 
@@ -16,6 +17,7 @@ export const procedures: Procedures = {
   "declared-answers": declaredAnswers,
   migration,
   "previous-apis": previousApis,
+  revocation,
   "smart-configuration": smartConfiguration,
   "us-core": usCore,
 };

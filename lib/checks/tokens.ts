@@ -33,6 +33,7 @@ import { createTokenStore, type TokenNeed, type TokenSource, type TokenStore } f
 import { Blocked, RequestFailed, type CheckContext, type Fact } from "./context.ts";
 import { smartConfiguration } from "./facts.ts";
 import { isObject } from "./select.ts";
+import { createTurns } from "./turns.ts";
 
 /** Where the harness waits when a registration names no redirect URI. */
 const DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback";
@@ -468,16 +469,6 @@ const loginGate: Fact<LoginGate> = {
   explainedBy: EXPLAINED_BY.user,
   provide: () => Promise.resolve({ proven: false, failure: undefined, inTurn: createTurns() }),
 };
-
-/** Runs work one after the other, whatever becomes of each. */
-function createTurns() {
-  let before: Promise<unknown> = Promise.resolve();
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = before.then(work, work);
-    before = mine.catch(() => undefined);
-    return mine;
-  };
-}
 
 /** Sends the user agent off and reads what it comes back with. */
 export async function runAuthorization(
