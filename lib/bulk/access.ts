@@ -37,7 +37,9 @@ export function reachOf(url: string, base: string, allowed: readonly string[] = 
   if (isSamePlace(parsed, new URL(base))) return "own";
   if (allowed.some((origin) => URL.canParse(origin) && new URL(origin).origin === parsed.origin))
     return "allowed";
-  return isPrivate(parsed.hostname) ? "private" : "foreign";
+  // Whoever reaches a server on this machine reaches another one there.
+  const isNear = isLoopback(parsed.hostname) && isLoopback(new URL(base).hostname);
+  return isPrivate(parsed.hostname) && !isNear ? "private" : "foreign";
 }
 
 /** The same origin; the names of this machine's loopback address are one. */

@@ -89,7 +89,11 @@ export function downloadFile(access: BulkAccess, options: DownloadOptions): Down
   };
   return {
     body: readWhole(access, options, state),
-    facts: () => ({ ...state, digest: state.hash.copy().digest("hex") }),
+    facts: () => ({
+      ...state,
+      problem: withoutOwnLimit(state.problem),
+      digest: state.hash.copy().digest("hex"),
+    }),
   };
 }
 
@@ -295,6 +299,12 @@ async function drop(response: HttpStreamResponse): Promise<void> {
 
 function isCoding(problem: FileProblem): boolean {
   return problem.kind === "http" && problem.failure.code === "content-encoding";
+}
+
+/** The whole time of a request is what was left of ours: when it ends, nothing is wrong with the server. */
+function withoutOwnLimit(problem: FileProblem | undefined): FileProblem | undefined {
+  const isOurs = problem?.kind === "http" && /^timeout-(?:total|exchange)$/.test(problem.failure.code);
+  return isOurs ? { kind: "out-of-time" } : problem;
 }
 
 /** Whether another try may fare better. */

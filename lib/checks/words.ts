@@ -4,8 +4,17 @@ const LONGEST = 200;
 
 /** A value as people see it in a sentence: JSON, bounded. */
 export function preview(value: unknown): string {
-  const text = value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing");
+  const text = value === undefined ? "nothing" : written(value);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length} characters)` : text;
+}
+
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "nothing";
+  } catch {
+    // What was parsed has no cycles: it is too deep.
+    return "JSON that is nested too deeply to be shown";
+  }
 }
 
 /** The sentence of a finding: what was expected, what was seen, where. */

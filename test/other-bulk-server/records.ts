@@ -62,7 +62,7 @@ function recordOf(
       id,
       resourceType: "Patient",
       meta: { lastUpdated: stamp },
-      name: [{ given: [given], family }, { text: "known by another name" }],
+      name: [{ given: [given], family }, { given: ["known by another name"] }],
       identifier: [{ system: "urn:uuid:0c2a9f16-6a4b-4e0b-8d39-5b0d4f0e7e11", value: `chart ${id}` }],
       telecom: [{ system: "phone", value: "+1 555 0100" }],
     }),

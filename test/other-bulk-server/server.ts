@@ -137,7 +137,8 @@ function json(
 
 /** The shortest OperationOutcome there is. */
 function refuse(response: ServerResponse, status: number, code: string): void {
-  json(response, status, { resourceType: "OperationOutcome", issue: [{ severity: "fatal", code }] });
+  const outcome = { resourceType: "OperationOutcome", issue: [{ severity: "fatal", code }] };
+  json(response, status, outcome, "application/fhir+json");
 }
 
 async function answer(clinic: Clinic, request: IncomingMessage, response: ServerResponse): Promise<void> {

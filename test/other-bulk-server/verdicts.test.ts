@@ -32,8 +32,9 @@ async function ask(
         "    apis:",
         "      bulk:",
         `        fhirBase: "${server.base}"`,
-        "        access: system",
-        ...(variant.isPublic === true ? [] : client),
+        ...(variant.isPublic === true
+          ? ["        access: public", "        standards: [bulk-data-2.0.0, us-core-6.1.0]"]
+          : ["        access: system", ...client]),
         ...(variant.levels.includes("group") ? [`        groups: [${server.group}]`] : []),
         ...more(server),
       ];
