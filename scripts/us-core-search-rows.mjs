@@ -143,6 +143,7 @@ for (const resource of resources) {
       ofPatient: names.includes("patient") ? "yes" : "no",
       by: `us-core.search:${firstProfile(resource)}.${own.search}`,
       ...(date === undefined ? {} : { date: date.code, dateSearch: searchWith(resource, date.code).search }),
+      invalid: date === undefined ? "_lastUpdated" : date.code,
       hasDate: date === undefined ? "no" : "yes",
     });
   }

@@ -94,6 +94,7 @@ export interface TenantApiEntry {
   readonly patients?: readonly string[];
   readonly otherPatients?: readonly string[];
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
+  readonly deletedResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups?: readonly string[];
   readonly bulk?: BulkEntry;
   readonly fhirBase?: string;

@@ -88,6 +88,8 @@ export interface Target {
   readonly otherPatients?: readonly string[];
   /** Ids of such patients' resources, by type. */
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
+  /** Ids of resources that the tenant had and has deleted, by type. */
+  readonly deletedResources?: Readonly<Record<string, readonly string[]>>;
   readonly groups: readonly string[];
   /** Absent where the configuration says nothing of it: `bulkSettings` has the defaults. */
   readonly bulk?: BulkSettings;
@@ -285,6 +287,7 @@ function buildTarget(
     patients: target.patients ?? [],
     ...(target.otherPatients === undefined ? {} : { otherPatients: target.otherPatients }),
     ...(target.foreignResources === undefined ? {} : { foreignResources: target.foreignResources }),
+    ...(target.deletedResources === undefined ? {} : { deletedResources: target.deletedResources }),
     groups: target.groups ?? [],
     ...(target.bulk === undefined ? {} : { bulk: bulkOf(target.bulk, tenant, env, place) }),
     mutations: entry.mutations ?? "forbidden",

@@ -4,6 +4,9 @@ import { noteProcedures } from "./content/note-procedures.ts";
 import { recordProcedures } from "./content/record-procedures.ts";
 import { referenceProcedures } from "./content/reference-procedures.ts";
 import { resourceProcedures } from "./content/resource-procedures.ts";
+import { answerProcedures } from "./searching/answers.ts";
+import { includeProcedures } from "./searching/includes.ts";
+import { readProcedures } from "./searching/reads.ts";
 import { searchProcedures } from "./searching/searches.ts";
 
 /** What is asked of a tenant's data: searching and reading, and what the resources hold. */
@@ -13,5 +16,8 @@ export const procedures: Readonly<Record<string, Procedure>> = {
   ...recordProcedures,
   ...referenceProcedures,
   ...resourceProcedures,
+  ...answerProcedures,
+  ...includeProcedures,
+  ...readProcedures,
   ...searchProcedures,
 };
