@@ -37,6 +37,14 @@ const searchWith = (resource, name) =>
     .filter(({ names }) => names.includes(name))
     .toSorted((a, b) => RANK[a.level] - RANK[b.level] || a.names.length - b.names.length)[0];
 
+/** The parameters with one last that a resource surely does not match: of a date, the server's time zone may decide. */
+const struck = (type, names) =>
+  names
+    .toSorted(
+      (a, b) => Number(definitionOf(type, b).type === "date") - Number(definitionOf(type, a).type === "date"),
+    )
+    .join("+");
+
 const profilesOf = ({ profiles }) =>
   profiles.filter(({ value }) => value.startsWith(OFFICIAL)).map(({ value }) => value);
 /** A row of a profile that tells of the search another row depends on. */
@@ -64,7 +72,16 @@ for (const resource of resources) {
   const names = [...new Set(searches.flatMap((one) => one.names))];
   for (const profile of profilesOf(resource)) {
     for (const { names: parameters, level, search, words } of searches)
-      rows.searches.push({ profile: short(profile), url: profile, type, search, parameters, words, level });
+      rows.searches.push({
+        profile: short(profile),
+        url: profile,
+        type,
+        search,
+        parameters,
+        words,
+        level,
+        struck: struck(type, parameters),
+      });
   }
   for (const name of names) {
     const definition = definitionOf(type, name);
