@@ -18,7 +18,7 @@ export type Reach =
   | "allowed"
   /** On another origin: not fetched. */
   | "foreign"
-  /** As `foreign`, on an address of a private network or of this machine. */
+  /** As `foreign`, on an address of a network that the FHIR server's own is not of: private, or this machine. */
   | "private"
   /** No absolute http or https URL. */
   | "unusable";
@@ -37,9 +37,8 @@ export function reachOf(url: string, base: string, allowed: readonly string[] = 
   if (isSamePlace(parsed, new URL(base))) return "own";
   if (allowed.some((origin) => URL.canParse(origin) && new URL(origin).origin === parsed.origin))
     return "allowed";
-  // Whoever reaches a server on this machine reaches another one there.
-  const isNear = isLoopback(parsed.hostname) && isLoopback(new URL(base).hostname);
-  return isPrivate(parsed.hostname) && !isNear ? "private" : "foreign";
+  const network = networkOf(parsed.hostname);
+  return network === "public" || network === networkOf(new URL(base).hostname) ? "foreign" : "private";
 }
 
 /** The same origin; the names of this machine's loopback address are one. */
@@ -52,22 +51,24 @@ function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(host);
 }
 
-/** Addresses that are not on the public internet (RFC 1918, 3927, 4193, 4291, 6598), and names that never are. */
-function isPrivate(host: string): boolean {
-  if (isLoopback(host) || /\.(local|internal|localhost|home\.arpa)$/.test(host)) return true;
+/** Which network an address is of (RFC 1918, 3927, 4193, 4291, 6598); names that are never public count as private. */
+function networkOf(host: string): "public" | "private" | "loopback" {
+  if (isLoopback(host) || host.endsWith(".localhost")) return "loopback";
+  if (/\.(local|internal|home\.arpa)$/.test(host)) return "private";
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(host);
-  if (v4 !== null) {
-    const [first, second] = [Number(v4[1]), Number(v4[2])];
-    return (
-      first === 0 ||
-      first === 10 ||
-      (first === 100 && second >= 64 && second < 128) ||
-      (first === 169 && second === 254) ||
-      (first === 172 && second >= 16 && second < 32) ||
-      (first === 192 && second === 168)
-    );
-  }
-  return /^\[(::|f[cd]|fe[89ab])/.test(host) || !host.includes(".");
+  if (v4 !== null) return isPrivateV4(Number(v4[1]), Number(v4[2])) ? "private" : "public";
+  return /^\[(::|f[cd]|fe[89ab])/.test(host) || !host.includes(".") ? "private" : "public";
+}
+
+function isPrivateV4(first: number, second: number): boolean {
+  return (
+    first === 0 ||
+    first === 10 ||
+    (first === 100 && second >= 64 && second < 128) ||
+    (first === 169 && second === 254) ||
+    (first === 172 && second >= 16 && second < 32) ||
+    (first === 192 && second === 168)
+  );
 }
 
 /** The token of a request to a URL on the FHIR server's own origin, under each name of that origin. */

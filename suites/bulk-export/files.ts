@@ -4,7 +4,7 @@ import { mainContent, ownBearer, type ExportContent } from "../../lib/checks/bul
 import type { ExportedFile } from "../../lib/checks/bulk/files.ts";
 import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
-import type { FileProblem } from "../../lib/bulk/index.ts";
+import { reachOf, type FileProblem } from "../../lib/bulk/index.ts";
 import { HttpBodyError } from "../../lib/http/types.ts";
 import type { LineDefect } from "../../lib/validator/files/census.ts";
 import { glance } from "./glance.ts";
@@ -174,7 +174,9 @@ async function protectedFile(context: CheckContext): Promise<ExportedFile> {
   const { completed } = await context.fact(mainContent);
   if (completed.manifest?.requiresAccessToken === false)
     throw new NotApplicable("the manifest says that its files need no token");
-  return smallest(files);
+  const own = files.filter(({ file }) => reachOf(file.url ?? "", context.target.base) === "own");
+  if (own.length === 0) throw new NotApplicable("the files lie on another origin, which no token is sent to");
+  return smallest(own);
 }
 
 function smallest(files: readonly ExportedFile[]): ExportedFile {
@@ -200,7 +202,8 @@ async function downloadAgain(
   headers: Readonly<Record<string, string>>,
 ) {
   const url = file.url ?? "";
-  const bearer = withToken(await context.fact(mainContent)) ? await ownBearer(context, url) : undefined;
+  const isOurs = reachOf(url, context.target.base) === "own" && withToken(await context.fact(mainContent));
+  const bearer = isOurs ? await ownBearer(context, url) : undefined;
   const response = await context.stream({
     method: "GET",
     url,

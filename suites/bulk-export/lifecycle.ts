@@ -12,6 +12,7 @@ import {
 } from "../../lib/checks/bulk/index.ts";
 import { Blocked, NotApplicable, type CheckContext, type Fact } from "../../lib/checks/context.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
+import { reachOf } from "../../lib/bulk/index.ts";
 import { glance } from "./glance.ts";
 import { madeUp, outcomeFindings } from "./status.ts";
 import { askerOf, refusalExpected } from "./words.ts";
@@ -107,7 +108,8 @@ export const deletedFilesGone: Procedure = async (context) => {
   const { answer, completed } = await context.fact(deletedExport);
   accepted(answer);
   const file = completed.manifest?.files.find(({ kind, url }) => kind === "output" && url !== undefined);
-  if (file?.url === undefined) throw new NotApplicable("the deleted export had no file");
+  if (file?.url === undefined || reachOf(file.url, context.target.base) !== "own")
+    throw new NotApplicable("the deleted export had no file on the FHIR server's own origin");
   const { status, exchange } = await glance(context, file.url);
   if (status >= 400 && status < 500) return [];
   const expected = "status 404 for a file of a deleted export";

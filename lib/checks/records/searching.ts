@@ -125,6 +125,14 @@ export async function search(
   return result;
 }
 
+/** Whether no token is sent: none is needed, or a server for services was configured without a client. */
+function isOpen({ target }: CheckContext): boolean {
+  return (
+    target.authorization === "none" ||
+    (target.authorization === "client-credentials" && target.client === undefined)
+  );
+}
+
 async function makeSearch(
   context: CheckContext,
   query: SearchQuery,
@@ -132,7 +140,7 @@ async function makeSearch(
   purpose: string,
 ): Promise<SearchResult> {
   const { base } = context.target;
-  const bearer = context.target.authorization === "none" ? undefined : await accessToken(context);
+  const bearer = isOpen(context) ? undefined : await accessToken(context);
   const { intern } = await context.fact(shelf);
   const first = await context.send(searchRequest(base, query, bearer, purpose));
   const { status, exchange } = first;
@@ -238,7 +246,7 @@ async function turnPage(
     };
   }
   seen.add(url.href);
-  const bearer = context.target.authorization === "none" ? undefined : await accessToken(context);
+  const bearer = isOpen(context) ? undefined : await accessToken(context);
   const response = await context.send({
     method: "GET",
     url: url.href,

@@ -22,6 +22,8 @@ export interface BrokenRule {
   readonly expression: string;
   readonly profile?: string;
   readonly constraint?: string;
+  /** Of a profile that the resource does not claim: the guide has it for its type and code. */
+  readonly assumed: boolean;
   /** What the first finding's words are made from. */
   readonly details: FindingDetails;
   readonly line: number;
@@ -31,7 +33,6 @@ export interface BrokenRule {
 /** What the resources of one type are like, as far as it adds up. */
 export interface TypeCensus {
   resources: number;
-  invalid: number;
   /** Earliest and latest `meta.lastUpdated`, in milliseconds since 1970. */
   firstUpdated?: number;
   lastUpdated?: number;
@@ -49,9 +50,11 @@ export interface TypeCensus {
 export interface Census {
   lines: number;
   resources: number;
+  /** Not valid by FHIR, or by a profile that they claim. */
   invalid: number;
-  /** Judged by the guide's profile for their type, because they claim none. */
+  /** Judged by the guide's profile for their type, because they claim none; and not valid by it. */
   assumed: number;
+  invalidAssumed: number;
   readonly defects: Partial<Record<LineDefect, { count: number; line: number }>>;
   readonly types: Record<string, TypeCensus>;
   /** By rule and place; what is beyond the bound is counted in `invalid` all the same. */
@@ -109,6 +112,7 @@ export function emptyCensus(): Census {
     resources: 0,
     invalid: 0,
     assumed: 0,
+    invalidAssumed: 0,
     defects: {},
     types: {},
     broken: {},
@@ -236,7 +240,7 @@ export function takeCensus(
       } else for (const patient of patientsIn(resource)) belongings.addAs("Patient", patient, type);
       if (typeNumber(type) > 0 && census.samples[type] === undefined && text.length <= MOST_SAMPLE)
         census.samples[type] = text;
-      if (result !== undefined) countResult(result, resource, line, own, census, observe);
+      if (result !== undefined) countResult(result, resource, line, census, observe);
     },
     done() {
       references.settle("unique");
@@ -254,7 +258,7 @@ const REFERENCE = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/[A-Za
 const ATTACHMENT = /^(attachment|photo|valueAttachment|contentAttachment|presentedForm)$/;
 
 function emptyType(): TypeCensus {
-  return { resources: 0, invalid: 0, undated: 0, subsetted: 0, elements: noCounts(), codes: noCounts() };
+  return { resources: 0, undated: 0, subsetted: 0, elements: noCounts(), codes: noCounts() };
 }
 
 /** Names come from data: none of them may meet a member that every object has. */
@@ -332,25 +336,26 @@ function countResult(
   result: ValidationResult,
   resource: JsonObject,
   line: number,
-  own: TypeCensus,
   census: Census,
   observe: (profile: string) => MustSupportObserver | undefined,
 ): void {
-  if (!result.valid) {
-    own.invalid += 1;
-    census.invalid += 1;
-  }
   if (result.assumedProfiles.length > 0) census.assumed += 1;
+  let brokenOwn = false;
+  let brokenAssumed = false;
   for (const { severity, rule, expression, details, profile, constraint } of result.findings) {
     if (severity !== "error" && severity !== "fatal") continue;
+    const isAssumed = profile !== undefined && result.assumedProfiles.length > 0 && !isOfFhir(profile);
+    if (isAssumed) brokenAssumed = true;
+    else brokenOwn = true;
     const place = expression.replaceAll(/\[\d+\]/g, "");
-    const key = `${rule} ${constraint ?? ""} ${place} ${profile ?? ""}`;
+    const key = `${rule} ${constraint ?? ""} ${place} ${profile ?? ""} ${isAssumed}`;
     const known = census.broken[key];
     if (known !== undefined) known.count += 1;
     else if (Object.keys(census.broken).length < MOST_RULES) {
       census.broken[key] = {
         rule,
         expression: place,
+        assumed: isAssumed,
         details,
         line,
         count: 1,
@@ -359,6 +364,8 @@ function countResult(
       };
     }
   }
+  if (brokenOwn) census.invalid += 1;
+  if (brokenAssumed) census.invalidAssumed += 1;
   for (const profile of result.profiles) {
     const observer = observe(profile);
     if (observer === undefined) continue;
@@ -369,6 +376,15 @@ function countResult(
   }
 }
 
+/** Profiles of FHIR itself that guides build on; everything else at FHIR's address is a type. */
+const FHIR_PROFILES =
+  /\/(vitalsigns|vitalspanel|bmi|bodyheight|bodytemp|bodyweight|bp|headcircum|heartrate|oxygensat|resprate)$/;
+
+/** Whether a definition is a type of FHIR. */
+function isOfFhir(canonical: string): boolean {
+  return canonical.startsWith("http://hl7.org/fhir/StructureDefinition/") && !FHIR_PROFILES.test(canonical);
+}
+
 /** Adds the second to the first, its key lists apart: those are gathered by `createKeys`. */
 export function addCensus(sum: Census, more: Census): void {
   for (const name of [
@@ -376,6 +392,7 @@ export function addCensus(sum: Census, more: Census): void {
     "resources",
     "invalid",
     "assumed",
+    "invalidAssumed",
     "oddReferences",
     "foreignReferences",
   ] as const)
@@ -411,7 +428,7 @@ export function addCensus(sum: Census, more: Census): void {
 }
 
 function addType(sum: TypeCensus, more: TypeCensus): void {
-  for (const name of ["resources", "invalid", "undated", "subsetted"] as const) sum[name] += more[name];
+  for (const name of ["resources", "undated", "subsetted"] as const) sum[name] += more[name];
   if (more.firstUpdated !== undefined)
     sum.firstUpdated = Math.min(sum.firstUpdated ?? more.firstUpdated, more.firstUpdated);
   if (more.lastUpdated !== undefined)
