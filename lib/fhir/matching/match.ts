@@ -3,10 +3,13 @@
  * looks at is told by its expression; see `lib/checks/records/search-values.ts`.
  */
 import { matchSpan, readDateValue, spanOfValue } from "./date.ts";
+import { unescaped } from "./escapes.ts";
 import { matchReference } from "./reference.ts";
 import { matchText } from "./text.ts";
 import { matchToken } from "./token.ts";
 import { anyOf, type Match } from "./truth.ts";
+
+export { escaped } from "./escapes.ts";
 
 /** One parameter as it was sent. */
 export interface AskedParameter {
@@ -21,15 +24,6 @@ export interface AskedParameter {
 /** Parts a value at its commas; `\,` is a comma that belongs to it (FHIR R4, search.html#escaping). */
 export function alternatives(value: string): readonly string[] {
   return value.split(/(?<!\\),/);
-}
-
-/** A text as a search value: what would part it is escaped. */
-export function escaped(text: string): string {
-  return text.replaceAll(/[\\,$|]/g, String.raw`\$&`);
-}
-
-function unescaped(text: string): string {
-  return text.replaceAll(/\\([\\,$|])/g, "$1");
 }
 
 /**
@@ -49,7 +43,7 @@ export function matchValues(values: readonly unknown[], asked: AskedParameter, b
 function matchOne(value: unknown, { type, modifier }: AskedParameter, asked: string, base: string): Match {
   switch (type) {
     case "token":
-      return matchToken(value, asked.includes(String.raw`\|`) ? unescaped(asked) : asked);
+      return matchToken(value, asked);
     case "date": {
       const wanted = readDateValue(asked);
       const span = spanOfValue(value);

@@ -15,7 +15,10 @@ export function matchReference(value: unknown, asked: string, type: string | und
   if (typeof text !== "string") return "no";
   const found = readReference(text, base);
   const wanted = readReference(asked, base);
-  if (found.kind !== "restful" || found.base !== undefined) return text === asked ? "yes" : "no";
+  if (found.kind !== "restful" || found.base !== undefined) {
+    const isOfType = type === undefined || found.kind !== "restful" || found.type === type;
+    return text === asked && isOfType ? "yes" : "no";
+  }
   if (wanted.kind !== "restful")
     return asked === found.id && (type === undefined || type === found.type) ? "yes" : "no";
   if (wanted.base !== undefined || wanted.type !== found.type || wanted.id !== found.id) return "no";

@@ -1,4 +1,5 @@
 /** Tokens in searches (FHIR R4, search.html#token): `code`, `system|code`, `|code` and `system|`. */
+import { unescaped } from "./escapes.ts";
 import { anyOf, type Match } from "./truth.ts";
 
 /** One code of a value, with its system. */
@@ -26,11 +27,11 @@ export function tokensOf(value: unknown): readonly Token[] {
   return [{ code, system: typeof system === "string" ? system : undefined, implicit: false }];
 }
 
-/** Whether a value has the token that is asked for. */
+/** Whether a value has the token that is asked for, escapes and all: a bar that is escaped parts nothing. */
 export function matchToken(value: unknown, asked: string): Match {
-  const at = asked.indexOf("|");
-  const system = at < 0 ? undefined : asked.slice(0, at);
-  const code = asked.slice(at + 1);
+  const at = asked.search(/(?<!\\)\|/);
+  const system = at < 0 ? undefined : unescaped(asked.slice(0, at));
+  const code = unescaped(asked.slice(at + 1));
   return anyOf(tokensOf(value).map((token) => matchOne(token, system, code)));
 }
 
