@@ -11,6 +11,7 @@ import { proveCommand } from "./prove.ts";
 import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { sandboxCommand } from "./sandbox.ts";
+import { signoffCommand } from "./signoff.ts";
 import { STANDARD_INPUT, validateCommand } from "./validate.ts";
 
 /**
@@ -33,6 +34,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     initCommand(done),
     reportCommand(done),
     validateCommand(done),
+    signoffCommand(done),
   ];
   try {
     await yargs(args.map((arg) => (arg === "-" ? STANDARD_INPUT : arg)))
@@ -63,7 +65,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-const COMMANDS = ["run", "sandbox", "prove", "list", "coverage", "init", "report", "validate"];
+const COMMANDS = ["run", "sandbox", "prove", "list", "coverage", "init", "report", "validate", "signoff"];
 
 function usageProblem(message: string, args: readonly string[]): string {
   const first = args.find((arg) => !arg.startsWith("-"));

@@ -231,6 +231,11 @@ export function loadConfiguration(directory?: string): Configuration {
   };
 }
 
+/** What a configuration file is called wherever its directory lies: `config/tenants/demo.yaml`. */
+export function configName(path: string): string {
+  return `config/${basename(dirname(path)) === "tenants" ? "tenants/" : ""}${basename(path)}`;
+}
+
 /** A path as short as it can be shown: relative where it is below the working directory. */
 function show(path: string): string {
   const short = relative(process.cwd(), path);

@@ -75,7 +75,7 @@ export function tablePage(table: ResultTable): string {
  *
  * @param id of its title in the page
  */
-export function tableHtml(table: ResultTable, id: string, heading: "h1" | "h2" = "h2"): string {
+export function tableHtml(table: ResultTable, id: string, heading: "h1" | "h2" | "h3" = "h2"): string {
   const states = statesOf(table);
   const rows = table.rows.slice(0, ROWS_IN_PAGE);
   const hidden = table.rows.length - rows.length;

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { createVitest, type Reporter } from "vitest/node";
 import { ConfigurationError } from "../config/errors.ts";
-import type { Configuration, EvidenceMode } from "../config/load.ts";
+import { configName, type Configuration, type EvidenceMode } from "../config/load.ts";
 import { ownPackage } from "../config/package.ts";
 import {
   resolveTargets,
@@ -312,12 +312,6 @@ function digests(configuration: Configuration, tenant: string): Readonly<Record<
         `sha256:${createHash("sha256").update(readFileSync(path)).digest("hex")}`,
       ]),
   );
-}
-
-/** A configuration file's name wherever its folder lies. */
-function configName(path: string): string {
-  const tenants = basename(dirname(path)) === "tenants";
-  return `config/${tenants ? "tenants/" : ""}${basename(path)}`;
 }
 
 /** Replaces `run.json` in one step, so that a reader never sees half of it. */
