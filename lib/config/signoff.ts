@@ -27,6 +27,8 @@ export interface Breach {
 export interface SignoffRule {
   readonly id: string;
   readonly title: string;
+  /** What is the case when it does not hold. */
+  readonly otherwise: string;
   readonly broken: Breach;
   /** The best that can be decided while it is broken. */
   readonly then: "no-go" | "conditional";

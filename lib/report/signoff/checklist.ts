@@ -54,16 +54,19 @@ function isBad(result: CheckResult): boolean {
 
 function sayChecks(relevant: readonly CheckResult[], bad: readonly CheckResult[], waived: number): string {
   const passed = relevant.filter(({ status }) => status === "pass").length;
-  const warned = relevant.filter(({ status }) => status === "warn").length;
-  const untested = relevant.filter(
-    ({ status }) => status === "no-data" || status === "not-applicable" || status === "blocked",
-  ).length;
+  const of = (status: CheckResult["status"], words: string) => {
+    const count = relevant.filter((result) => result.status === status && !bad.includes(result)).length;
+    return count === 0 ? [] : [`${count} ${words}`];
+  };
   const parts = [
     `${passed} of ${relevant.length} checks passed`,
     ...(bad.length === 0 ? [] : [`${bad.length} failed or blocked (${some(bad)})`]),
     ...(waived === 0 ? [] : [`${waived} failed and waived`]),
-    ...(warned === 0 ? [] : [`${warned} with a warning`]),
-    ...(untested === 0 ? [] : [`${untested} without an answer`]),
+    ...of("warn", "with a warning"),
+    ...of("info", "optional and not taken up"),
+    ...of("blocked", "blocked"),
+    ...of("no-data", "without test data"),
+    ...of("not-applicable", "not applicable"),
   ];
   return parts.join(", ");
 }

@@ -9,7 +9,7 @@ import { PAGE_STYLE } from "./style.ts";
 import {
   answerSentence,
   DECISION_WORDS,
-  ITEM_WORDS,
+  itemWords,
   openRules,
   outcome,
   UNTESTED_WORDS,
@@ -126,7 +126,7 @@ function reasonsSection(signoff: Signoff): string {
   }
   const items = open.map(({ rule, because, count }) => {
     const more = count - because.length;
-    return `<li class="${rule.then}"><p><strong>${DECISION_WORDS[rule.then]}.</strong> Does not hold: ${text(rule.title)} (${count}×)</p><ul>${because.map((line) => `<li>${breakable(line)}</li>`).join("")}${more > 0 ? `<li>and ${more} more</li>` : ""}</ul><p class="remedy">${text(rule.remedy)}</p></li>`;
+    return `<li class="${rule.then}"><p><strong>${DECISION_WORDS[rule.then]}.</strong> ${text(rule.otherwise)}${count === 1 ? "" : ` (${count}×)`}</p><ul>${because.map((line) => `<li>${breakable(line)}</li>`).join("")}${more > 0 ? `<li>and ${more} more</li>` : ""}</ul><p class="remedy">${text(rule.remedy)}</p></li>`;
   });
   const title = outcome(signoff) === "conditional" ? "Conditions" : "What stands in the way";
   return section("why", title, [`<ul class="reasons">${items.join("\n")}</ul>`]);
@@ -139,7 +139,7 @@ function breakable(value: string): string {
 function checklistSection({ checklist }: Signoff): string {
   const rows = checklist.map((item, index) => [
     `${index + 1}. ${text(item.title)}`,
-    `<span class="state ${item.state}">${ITEM_WORDS[item.state]}</span>`,
+    `<span class="state ${item.state}">${itemWords(item)}</span>`,
     breakable(answerSentence(item)),
   ]);
   return section("checklist", "The migration checklist", [

@@ -6,7 +6,7 @@ import type { Problem, Signoff } from "./model.ts";
 import {
   answerSentence,
   DECISION_WORDS,
-  ITEM_WORDS,
+  itemWords,
   openRules,
   outcome,
   UNTESTED_WORDS,
@@ -31,7 +31,7 @@ export function signoffMarkdown(signoff: Signoff): string {
       : open
           .map(
             ({ rule, because, count }) =>
-              `- **${DECISION_WORDS[rule.then]}.** Does not hold: ${text(rule.title)} (${count}×: ${because.map(text).join("; ")}${count > because.length ? "; …" : ""}) ${text(rule.remedy)}`,
+              `- **${DECISION_WORDS[rule.then]}.** ${text(rule.otherwise)} (${count}×: ${because.map(text).join("; ")}${count > because.length ? "; …" : ""}) ${text(rule.remedy)}`,
           )
           .join("\n"),
     "## The migration checklist",
@@ -39,7 +39,7 @@ export function signoffMarkdown(signoff: Signoff): string {
       ["Item", "State", "Answer"],
       signoff.checklist.map((item, index) => [
         `${index + 1}. ${text(item.title)}`,
-        ITEM_WORDS[item.state],
+        itemWords(item),
         text(answerSentence(item)),
       ]),
     ),

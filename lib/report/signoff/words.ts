@@ -8,13 +8,20 @@ export const DECISION_WORDS: Readonly<Record<Decision, string>> = {
   "no-go": "No go",
 };
 
-export const ITEM_WORDS: Readonly<Record<AnsweredItem["state"], string>> = {
-  met: "Met, by checks",
+const ITEM_WORDS: Readonly<Record<AnsweredItem["state"], string>> = {
+  met: "Met by checks",
   attested: "Attested",
   "not-met": "Not met",
   "to-attest": "To be attested by a person",
   unanswered: "No answer yet",
 };
+
+/** How an item of the checklist stands. */
+export function itemWords(item: AnsweredItem): string {
+  return item.state === "attested" && item.checks !== undefined
+    ? "Met by checks, and attested"
+    : ITEM_WORDS[item.state];
+}
 
 export const UNTESTED_WORDS: Readonly<Record<Untested["kind"], string>> = {
   blocked: "Blocked: the question could not be asked",
