@@ -54,6 +54,12 @@ const REAL: readonly (readonly [pattern: RegExp, why: string])[] = [
     /^us-core\.(search|search-post|reference-forms)\b.*[.+](encounter|location|practitioner)$/,
     "the repository compares references as texts, so that an id alone finds nothing",
   ],
+  [/^us-core\.bundle:/, "results have neither a self link nor a fullUrl in any entry"],
+  [/^us-core\.paging:/, "the repository heeds _count and gives no link to what is left"],
+  [/^us-core\.unknown-strict:/, "Prefer: handling=strict is not heeded"],
+  [/^us-core\.unknown-lenient:/, "by an unknown parameter the repository finds nothing at all"],
+  [/^us-core\.version-headers:/, "reads come without ETag and Last-Modified"],
+  [/^us-core\.history:/, "histories do not say how a version came about (entry.request)"],
 ];
 
 describe("a server that is not ours", () => {

@@ -8,7 +8,8 @@ import {
   type ReadResult,
   type RecordedResource,
 } from "../../../lib/checks/records/records.ts";
-import { isObject } from "../../../lib/checks/select.ts";
+import { capabilityStatement } from "../../../lib/checks/facts.ts";
+import { isObject, select } from "../../../lib/checks/select.ts";
 import { subjectOf } from "../../../lib/checks/subject.ts";
 import { accessToken } from "../../../lib/checks/tokens.ts";
 import type { Finding } from "../../../lib/checks/verdict.ts";
@@ -334,6 +335,11 @@ function absence(response: HttpResponse, wanted: number, what: string): readonly
 const xmlEqualsJson: Procedure = async (context, parameters) => {
   const type = String(parameters["type"]);
   await declaredInteraction(context, type, "read");
+  const { json: statement } = await context.fact(capabilityStatement);
+  const offersXml = select(statement, "/format/*").some(
+    ({ value }) => typeof value === "string" && /xml/i.test(value),
+  );
+  if (!offersXml) throw new NotApplicable("the CapabilityStatement does not declare XML as a format");
   const record = await oneOf(context, type);
   const { resource: known } = record;
   const path = `${type}/${encodeURIComponent(record.id)}`;
