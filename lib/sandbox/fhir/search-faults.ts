@@ -115,119 +115,110 @@ function everything({ state, place }: BehaviourCall, type: string): JsonObject[]
     }));
 }
 
+/** A behaviour that changes what was found; it says whether it did. */
+function changingBundle(
+  change: (bundle: JsonObject, asked: Asked, call: BehaviourCall) => boolean | Promise<boolean>,
+): Behaviour {
+  return async (call) => {
+    const asked = concerned(call);
+    const reply = await call.next();
+    const bundle = bundleIn(reply);
+    if (asked !== undefined && bundle !== undefined && (await change(bundle, asked, call))) call.changed();
+    return reply;
+  };
+}
+
+/** A behaviour that answers other parameters than were asked. */
+function changingParameters(
+  change: (parameters: URLSearchParams, call: BehaviourCall) => [string, string][],
+): Behaviour {
+  return async (call) => {
+    const asked = concerned(call);
+    if (asked === undefined) return call.next();
+    const parameters = new URLSearchParams(change(asked.parameters, call));
+    if (parameters.toString() === asked.parameters.toString()) return call.next();
+    call.changed();
+    return askWith(call, parameters);
+  };
+}
+
+const without = (parameters: URLSearchParams, name: string | undefined) =>
+  [...parameters].filter(([key]) => nameOf(key) !== name);
+
 /** Adds a resource that does not match the last of the parameters, and the others where there is one. */
-async function wrongMatch(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined) return reply;
+const wrongMatch = changingBundle(async (bundle, asked, call) => {
   const right = new Set(entriesOf(bundleIn(await askWith(call, wholly(asked.parameters)))).map(urlOf));
   const last = parametersOf(call).slice(-1);
   const near = entriesOf(bundleIn(await askWith(call, wholly(asked.parameters, last))));
   const wrong = [...near, ...everything(call, asked.type)].find((entry) => !right.has(urlOf(entry)));
-  if (wrong === undefined) return reply;
-  addMatch(bundle, wrong);
-  call.changed();
-  return reply;
-}
+  if (wrong !== undefined) addMatch(bundle, wrong);
+  return wrong !== undefined;
+});
 
 /** Leaves out the last match. */
-async function dropMatch(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
+const dropMatch = changingBundle((bundle) => {
   const entries = entriesOf(bundle);
   const last = entries.findLastIndex(isMatch);
-  if (asked === undefined || bundle === undefined || last === -1) return reply;
+  if (last === -1) return false;
   setEntries(bundle, entries.toSpliced(last, 1), -1);
-  call.changed();
-  return reply;
-}
+  return true;
+});
 
 /** Adds a resource of another patient than the one that was asked for. */
-async function foreignPatient(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
+const foreignPatient = changingBundle((bundle, asked, call) => {
   const { state, place } = call;
-  if (asked === undefined || bundle === undefined || place.kind !== "api" || place.tenant === undefined)
-    return reply;
+  if (place.kind !== "api" || place.tenant === undefined) return false;
   const population = state.population(place.tenant.id);
   const find = (type: string, id: string) => population.find(type, id);
-  const shown = entriesOf(bundle);
-  const own = new Set(
-    shown
-      .filter(isMatch)
-      .flatMap((entry) => (isObject(entry["resource"]) ? patientsOf(entry["resource"], find) : [])),
-  );
+  const patientsIn = ({ resource }: JsonObject) => (isObject(resource) ? patientsOf(resource, find) : []);
+  const own = new Set(entriesOf(bundle).filter(isMatch).flatMap(patientsIn));
   const patient = asked.parameters.get("patient")?.split("/").at(-1);
   if (patient !== undefined) own.add(patient);
   const foreign = everything(call, asked.type).find((entry) => {
-    const patients = isObject(entry["resource"]) ? patientsOf(entry["resource"], find) : [];
+    const patients = patientsIn(entry);
     return patients.length > 0 && !patients.some((id) => own.has(id));
   });
-  if (foreign === undefined) return reply;
-  addMatch(bundle, foreign);
-  call.changed();
-  return reply;
-}
+  if (foreign !== undefined) addMatch(bundle, foreign);
+  return foreign !== undefined;
+});
 
 /** Answers as if the parameter had not been sent. */
-async function ignoreParameter(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  if (asked === undefined) return call.next();
-  const [ignored] = parametersOf(call).slice(-1);
-  call.changed();
-  return askWith(call, new URLSearchParams([...asked.parameters].filter(([key]) => nameOf(key) !== ignored)));
-}
+const ignoreParameter = changingParameters((parameters, call) =>
+  without(parameters, parametersOf(call).at(-1)),
+);
 
 /** Reads values of the parameter as others: `with.pattern` (a regular expression) as `with.replacement`. */
-async function changeValue(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  if (asked === undefined) return call.next();
+const changeValue = changingParameters((parameters, call) => {
   const pattern = new RegExp(text(call.with["pattern"]) ?? "(?!)", "g");
-  const [last] = parametersOf(call).slice(-1);
-  const changed = [...asked.parameters].map(([key, value]): [string, string] => [
+  const replacement = text(call.with["replacement"]) ?? "";
+  const last = parametersOf(call).at(-1);
+  return [...parameters].map(([key, value]) => [
     key,
-    nameOf(key) === last ? value.replaceAll(pattern, text(call.with["replacement"]) ?? "") : value,
+    nameOf(key) === last ? value.replaceAll(pattern, replacement) : value,
   ]);
-  const parameters = new URLSearchParams(changed);
-  if (parameters.toString() === asked.parameters.toString()) return call.next();
-  call.changed();
-  return askWith(call, parameters);
-}
+});
 
 /** Heeds the first alternative only (`with.of: or`), or the first of a parameter that is repeated (`and`). */
-async function heedFirst(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  if (asked === undefined) return call.next();
-  const [last = ""] = parametersOf(call).slice(-1);
+const heedFirst = changingParameters((parameters, call) => {
+  const last = parametersOf(call).at(-1);
   const isOr = call.with["of"] === "or";
   let count = 0;
-  const kept = [...asked.parameters].flatMap(([key, value]): [string, string][] => {
+  return [...parameters].flatMap(([key, value]): [string, string][] => {
     if (nameOf(key) !== last) return [[key, value]];
     count += 1;
     if (isOr) return [[key, value.split(/(?<!\\),/)[0] ?? value]];
     return count === 1 ? [[key, value]] : [];
   });
-  const parameters = new URLSearchParams(kept);
-  if (parameters.toString() === asked.parameters.toString()) return call.next();
-  call.changed();
-  return askWith(call, parameters);
-}
+});
 
 /** Finds nothing. */
-async function findNothing(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined || bundle["entry"] === undefined) return reply;
+const findNothing = changingBundle((bundle) => {
+  if (bundle["entry"] === undefined) return false;
   delete bundle["entry"];
   bundle["total"] = 0;
   bundle["link"] = each(bundle["link"]).filter((link) => isObject(link) && link["relation"] === "self");
-  call.changed();
-  return reply;
-}
+  return true;
+});
 
 /** Answers a search without a match as an error (`with.status`, 404). */
 async function emptyAsError(call: BehaviourCall): Promise<Reply> {
@@ -250,28 +241,22 @@ async function acceptInvalid(call: BehaviourCall): Promise<Reply> {
   const asked = concerned(call);
   const reply = await call.next();
   if (asked === undefined || reply.status !== 400) return reply;
-  const [last] = parametersOf(call).slice(-1);
   call.changed();
-  return askWith(call, new URLSearchParams([...asked.parameters].filter(([key]) => nameOf(key) !== last)));
+  return askWith(call, new URLSearchParams(without(asked.parameters, parametersOf(call).at(-1))));
 }
 
 /** Leaves out what is included: all of it, or of the type `with.of`. */
-async function withoutIncluded(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined) return reply;
+const withoutIncluded = changingBundle((bundle, _asked, call) => {
   const { of } = call.with;
   const entries = entriesOf(bundle);
   const kept = entries.filter((entry) => {
     const type = isObject(entry["resource"]) ? entry["resource"]["resourceType"] : undefined;
     return isMatch(entry) || !(of === undefined || of === type);
   });
-  if (kept.length === entries.length) return reply;
+  if (kept.length === entries.length) return false;
   setEntries(bundle, kept, 0);
-  call.changed();
-  return reply;
-}
+  return true;
+});
 
 const pageOf = (parameters: URLSearchParams) =>
   PAGING.map((name) => Number(parameters.get(name) ?? 0)).find((page) => page > 0) ?? 0;
@@ -283,49 +268,34 @@ function linkIn(bundle: JsonObject, relation: string): JsonObject | undefined {
 }
 
 /** The link of the first page leads to the third. */
-async function losePage(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined || pageOf(asked.parameters) > 1) return reply;
+const losePage = changingBundle((bundle, { parameters }) => {
   const next = linkIn(bundle, "next");
   const url = text(next?.["url"]);
-  if (next === undefined || url === undefined) return reply;
+  if (pageOf(parameters) > 1 || next === undefined || url === undefined) return false;
   const later = new URL(url);
   const page = later.searchParams.get("page");
   if (page === null) later.searchParams.set("_offset", String(2 * pageOf(later.searchParams)));
   else later.searchParams.set("page", String(Number(page) + 1));
   next["url"] = later.href;
-  call.changed();
-  return reply;
-}
+  return true;
+});
 
 /** Every later page begins with the first match of the first page. */
-async function repeatPage(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined || pageOf(asked.parameters) < 2) return reply;
-  const first = new URLSearchParams([...asked.parameters].filter(([key]) => !PAGING.includes(key)));
+const repeatPage = changingBundle(async (bundle, { parameters }, call) => {
+  if (pageOf(parameters) < 2) return false;
+  const first = new URLSearchParams([...parameters].filter(([key]) => !PAGING.includes(key)));
   const again = entriesOf(bundleIn(await askWith(call, first))).find(isMatch);
-  if (again === undefined) return reply;
-  setEntries(bundle, [again, ...entriesOf(bundle)], 0);
-  call.changed();
-  return reply;
-}
+  if (again !== undefined) setEntries(bundle, [again, ...entriesOf(bundle)], 0);
+  return again !== undefined;
+});
 
 /** The last page leads to itself. */
-async function endlessPages(call: BehaviourCall): Promise<Reply> {
-  const asked = concerned(call);
-  const reply = await call.next();
-  const bundle = bundleIn(reply);
-  if (asked === undefined || bundle === undefined || pageOf(asked.parameters) < 2) return reply;
+const endlessPages = changingBundle((bundle, { parameters }) => {
   const self = linkIn(bundle, "self");
-  if (self === undefined || linkIn(bundle, "next") !== undefined) return reply;
+  if (pageOf(parameters) < 2 || self === undefined || linkIn(bundle, "next") !== undefined) return false;
   bundle["link"] = [...each(bundle["link"]), { ...self, relation: "next" }];
-  call.changed();
-  return reply;
-}
+  return true;
+});
 
 /** Behaviours of searches, by the name that a fault gives. */
 export const searchFaults: Readonly<Record<string, Behaviour>> = {
