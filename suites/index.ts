@@ -7,6 +7,7 @@ import { procedures as migration } from "./migration/procedures.ts";
 import { procedures as previousApis } from "./previous-apis/procedures.ts";
 import { procedures as revocation } from "./revocation/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
+import { procedures as tenantIsolation } from "./tenant-isolation/procedures.ts";
 import { procedures as usCore } from "./us-core/procedures.ts";
 
 /** The procedures of every suite, by suite and name. */
@@ -19,5 +20,6 @@ export const procedures: Procedures = {
   "previous-apis": previousApis,
   revocation,
   "smart-configuration": smartConfiguration,
+  "tenant-isolation": tenantIsolation,
   "us-core": usCore,
 };

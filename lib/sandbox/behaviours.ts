@@ -6,6 +6,7 @@ import { leniencies } from "./authorization/leniency.ts";
 import { resourceFaults } from "./fhir/resource-faults.ts";
 import { searchFaults } from "./fhir/search-faults.ts";
 import type { Place, Reply, SandboxRequest } from "./exchange.ts";
+import { mixing } from "./mixing.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -189,6 +190,7 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...exportMisbehaviours,
   ...carelessness,
   ...leniencies,
+  ...mixing,
   ...resourceFaults,
   ...searchFaults,
   acceptAssertion,

@@ -18,6 +18,7 @@ import type { SandboxState } from "../state.ts";
 import { answerByHandler } from "./capture.ts";
 import { createInteractions, type Interactions } from "./interaction.ts";
 import { launchParameters, type LaunchContext, type Launches } from "./launch.ts";
+import { overlooking } from "./overlooking.ts";
 import { errorPage } from "./pages.ts";
 import { createTokenStore, type TokenStore } from "./store.ts";
 import { isApproved } from "./tenant-owner.ts";
@@ -76,7 +77,7 @@ export async function createAuthorizationServer(
       .map((each) => [each.id, each]),
   );
   const store = createTokenStore((id) => {
-    const application = clients.get(id);
+    const application = clients.get(id) ?? foreignClient(id);
     return application === undefined || !isApproved(state, id)
       ? undefined
       : clientMetadata(state, application);
@@ -124,6 +125,15 @@ export async function createAuthorizationServer(
       return token === undefined || token.isExpired ? undefined : known(token);
     },
   };
+}
+
+/** An application of another tenant, where a fault says that it is known. */
+function foreignClient(id: string): Application | undefined {
+  const overlooked = overlooking.getStore();
+  if (overlooked?.foreignClients !== true) return undefined;
+  const application = registrations().applications.find((each) => each.id === id);
+  if (application !== undefined) overlooked.changed();
+  return application;
 }
 
 function isClientOf(application: Application, tenant: Tenant | undefined): boolean {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { KnownToken } from "../authorization/server.ts";
+import { overlooking } from "../authorization/overlooking.ts";
 import { isApproved } from "../authorization/tenant-owner.ts";
 import { apiBase } from "../places.ts";
 import { outcomeReply, resourceReply, type Reply, type SandboxRequest } from "../exchange.ts";
@@ -71,7 +72,8 @@ export async function authorize(
     return { access: OPEN_ACCESS, owner: "" };
   }
   if (value === undefined) return unauthorized("An access token is needed.", "", format);
-  const { enforceAudience } = state.settings;
+  const overlooked = overlooking.getStore();
+  const enforceAudience = state.settings.enforceAudience && overlooked?.foreignTokens !== true;
   const own = await state.authorizationServers.guarding(api, tenant);
   const token = enforceAudience ? await own.findToken(value) : await findTokenAnywhere(state, value);
   if (token === undefined || (enforceAudience && token.audience !== base)) {
@@ -80,6 +82,7 @@ export async function authorize(
   if (!isApproved(state, token.application.id)) {
     return outcomeReply(403, "The tenant has not authorized this application.", format);
   }
+  if (token.audience !== base) overlooked?.changed();
   return { access: accessOf(token, api, base, find, state.settings), owner: token.application.id };
 }
 
