@@ -95,6 +95,7 @@ export interface TenantApiEntry {
   readonly otherPatients?: readonly string[];
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   readonly deletedResources?: Readonly<Record<string, readonly string[]>>;
+  readonly guides?: readonly string[];
   readonly groups?: readonly string[];
   readonly bulk?: BulkEntry;
   readonly fhirBase?: string;

@@ -90,6 +90,8 @@ export interface Target {
   readonly foreignResources?: Readonly<Record<string, readonly string[]>>;
   /** Ids of resources that the tenant had and has deleted, by type. */
   readonly deletedResources?: Readonly<Record<string, readonly string[]>>;
+  /** Guides beside US Core: paths of packages, or `name#version` in the package cache. */
+  readonly guides?: readonly string[];
   readonly groups: readonly string[];
   /** Absent where the configuration says nothing of it: `bulkSettings` has the defaults. */
   readonly bulk?: BulkSettings;
@@ -288,6 +290,13 @@ function buildTarget(
     ...(target.otherPatients === undefined ? {} : { otherPatients: target.otherPatients }),
     ...(target.foreignResources === undefined ? {} : { foreignResources: target.foreignResources }),
     ...(target.deletedResources === undefined ? {} : { deletedResources: target.deletedResources }),
+    ...(target.guides === undefined
+      ? {}
+      : {
+          guides: target.guides.map((guide) =>
+            /^[\w.-]+#[\w.-]+$/.test(guide) ? guide : resolve(tenant.folder, guide),
+          ),
+        }),
     groups: target.groups ?? [],
     ...(target.bulk === undefined ? {} : { bulk: bulkOf(target.bulk, tenant, env, place) }),
     mutations: entry.mutations ?? "forbidden",

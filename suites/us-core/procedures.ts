@@ -1,8 +1,10 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { compatibilityProcedures } from "./content/compatibility-procedures.ts";
 import { noteProcedures } from "./content/note-procedures.ts";
+import { payerProcedures } from "./content/payer-procedures.ts";
 import { recordProcedures } from "./content/record-procedures.ts";
 import { referenceProcedures } from "./content/reference-procedures.ts";
+import { timingProcedures } from "./content/response-times.ts";
 import { resourceProcedures } from "./content/resource-procedures.ts";
 import { answerProcedures } from "./searching/answers.ts";
 import { includeProcedures } from "./searching/includes.ts";
@@ -13,11 +15,13 @@ import { searchProcedures } from "./searching/searches.ts";
 export const procedures: Readonly<Record<string, Procedure>> = {
   ...compatibilityProcedures,
   ...noteProcedures,
+  ...payerProcedures,
   ...recordProcedures,
   ...referenceProcedures,
   ...resourceProcedures,
   ...answerProcedures,
   ...includeProcedures,
   ...readProcedures,
+  ...timingProcedures,
   ...searchProcedures,
 };
