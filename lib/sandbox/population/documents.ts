@@ -17,6 +17,7 @@ const NOTES: readonly Note[] = [
   { kind: "history", type: ["34117-2", "History and physical note"], after: 0 },
   { kind: "consultation", type: ["11488-4", "Consult note"], after: 3, status: "superseded" },
   { kind: "procedure", type: ["28570-0", "Procedure note"], after: 4, status: "entered-in-error" },
+  { kind: "intervention", type: ["28570-0", "Procedure note"], after: 7 },
   { kind: "discharge", type: ["18842-5", "Discharge summary"], after: 66, mediaType: "application/xml" },
   { kind: "laboratory", type: ["11502-2", "Laboratory report"], after: 41 },
   { kind: "cardiology", type: ["45033-8", "Cardiovascular physiologic and EKG assessment panel"], after: 9 },
