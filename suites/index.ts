@@ -6,6 +6,7 @@ import { procedures as declaredAnswers } from "./declared-answers/procedures.ts"
 import { procedures as migration } from "./migration/procedures.ts";
 import { procedures as previousApis } from "./previous-apis/procedures.ts";
 import { procedures as revocation } from "./revocation/procedures.ts";
+import { procedures as scopes } from "./scopes/procedures.ts";
 import { procedures as smartConfiguration } from "./smart-configuration/procedures.ts";
 import { procedures as tenantIsolation } from "./tenant-isolation/procedures.ts";
 import { procedures as usCore } from "./us-core/procedures.ts";
@@ -19,6 +20,7 @@ export const procedures: Procedures = {
   migration,
   "previous-apis": previousApis,
   revocation,
+  scopes,
   "smart-configuration": smartConfiguration,
   "tenant-isolation": tenantIsolation,
   "us-core": usCore,

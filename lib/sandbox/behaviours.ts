@@ -1,4 +1,6 @@
 import { createHash, randomUUID, sign } from "node:crypto";
+import { answer } from "./answer.ts";
+import { locate } from "./places.ts";
 import { REDIRECT_URI } from "./redirect.ts";
 import { exportMisbehaviours } from "./bulk/misbehaviours.ts";
 import { carelessness } from "./authorization/carelessness.ts";
@@ -185,6 +187,57 @@ async function redirectAnywhere({ state, request, place, next, changed }: Behavi
   return reply;
 }
 
+/** Answers as a sandbox with other settings (`with`) would: what is wrong is wrong with these requests alone. */
+async function answerWith({ state, request, with: changes, changed }: BehaviourCall): Promise<Reply> {
+  changed();
+  // The request may have been sent elsewhere by the same fault.
+  const place = locate(request.url.origin, request.listener, request.url.pathname);
+  return answer({ ...state, settings: { ...state.settings, ...changes } }, request, place);
+}
+
+/** Tells other scopes than were granted: those that `drop` matches are left out, `add` is added, `from` is `to`. */
+async function tellScopes({ with: options, next, changed }: BehaviourCall): Promise<Reply> {
+  const reply = await next();
+  if (reply.content.kind !== "json" || !isObject(reply.content.value)) return reply;
+  const { scope } = reply.content.value;
+  if (typeof scope !== "string") return reply;
+  const text = (name: string) => (typeof options[name] === "string" ? options[name] : "");
+  const told = [
+    ...scope
+      .split(" ")
+      .filter((one) => one !== text("drop"))
+      .map((one) => (text("from") === "" ? one : one.replace(text("from"), text("to")))),
+    ...(text("add") === "" ? [] : [text("add")]),
+  ].join(" ");
+  if (told !== scope) changed();
+  reply.content = { kind: "json", value: { ...reply.content.value, scope: told } };
+  return reply;
+}
+
+/** Evaluates `patient.gender`, and `_has` by id, whatever the token's scopes are. */
+async function evaluateChains({ state, request, place, next, changed }: BehaviourCall): Promise<Reply> {
+  const reply = await next();
+  if (reply.content.kind !== "resource" || place.kind !== "api" || place.tenant === undefined) return reply;
+  const population = state.population(place.tenant.id);
+  const { searchParams } = request.url;
+  const gender = searchParams.get("patient.gender");
+  const isKnown = (name: string, id: string) => {
+    const [, type = ""] = name.split(":");
+    return population.find(type, id) !== undefined;
+  };
+  const found =
+    (gender === null ||
+      population.find("Patient", searchParams.get("patient") ?? "")?.["gender"] === gender) &&
+    [...searchParams].every(([name, value]) => !name.startsWith("_has:") || isKnown(name, value));
+  changed();
+  if (!found) {
+    const { resource } = reply.content;
+    delete resource["entry"];
+    resource["total"] = 0;
+  }
+  return reply;
+}
+
 /** Faults that data cannot say, by the name that a fault's `behaviour` gives. */
 export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...exportMisbehaviours,
@@ -195,6 +248,9 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   ...searchFaults,
   acceptAssertion,
   acceptCodeAgain,
+  answerWith,
+  evaluateChains,
   ignorePkce,
   redirectAnywhere,
+  tellScopes,
 };

@@ -13,7 +13,7 @@ export interface ClinicalScope {
 
 const FIRST_SYNTAX: Readonly<Record<string, string>> = { read: "rs", write: "cud", "*": "cruds" };
 const CLINICAL =
-  /^(?<level>patient|user|system)\/(?<type>\*|[A-Z][A-Za-z]+)\.(?<permissions>read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?(?<restriction>[^\s]+))?$/;
+  /^(?<level>patient|user|system)\/(?<type>\*|[A-Z][A-Za-z]+)\.(?<permissions>read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?(?<restriction>[^\s?&=]+=[^\s?&]+(?:&[^\s?&=]+=[^\s?&]+)*))?$/;
 
 /**
  * Reads a scope for clinical data: SMART 1.0 (`patient/Patient.read`) or 2.0 (`patient/Patient.rs`, letters in order,
@@ -33,6 +33,39 @@ export function readClinicalScope(scope: string): ClinicalScope | undefined {
     permissions: first ?? permissions,
     restriction: groups["restriction"],
   };
+}
+
+const LEVELS = "(?:patient|user|system)";
+
+/** Ways to write a scope wrongly: what it looks like, and what a server takes it for that overlooks the mistake. */
+const MISSPELLED: Readonly<Record<string, readonly [RegExp, string]>> = {
+  "letters-out-of-order": [/\.sr$/, ".rs"],
+  "letters-repeated": [/\.rrs$/, ".rs"],
+  "unknown-letter": [/\.rsx$/, ".rs"],
+  "two-permissions": [/\.rs,cud$/, ".rs"],
+  "upper-case-letters": [/\.RS$/, ".rs"],
+  "capital-read": [/\.Read$/, ".read"],
+  "no-permission": [/\.$/, ".rs"],
+  "no-dot": [new RegExp(`^(${LEVELS}/[A-Za-z]+)$`), "$1.rs"],
+  "wildcard-within": [/\*\.rs$/, ".rs"],
+  "wildcard-level": [/^\*\//, "system/"],
+  "capital-level": [/^(System|Patient)\//, "system/"],
+  "unknown-level": [/^practitioner\//, "system/"],
+  "no-level": [/^\//, "system/"],
+  "no-type": [/\/\.rs$/, "/*.rs"],
+  "restriction-of-read": [/\.read\?.*$/, ".read"],
+  "restriction-without-value": [/\.rs\?\w+$/, ".rs"],
+};
+
+/**
+ * Reads a scope as a server would that overlooks one kind of mistake.
+ *
+ * @param mistake a name, or empty for none
+ */
+export function readMisspelled(scope: string, mistake: string): ClinicalScope | undefined {
+  const [pattern, instead] = MISSPELLED[mistake] ?? [];
+  if (pattern === undefined || instead === undefined || !pattern.test(scope)) return undefined;
+  return readClinicalScope(scope.replace(pattern, instead));
 }
 
 /** Scopes that are not about clinical data. */

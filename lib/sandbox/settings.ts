@@ -27,6 +27,11 @@ export interface Settings {
   unscopedTypes: string;
   /** A granular scope's search restriction counts. */
   enforceRestrictions: boolean;
+  /** A permission to read is one to search too, or the other way round. */
+  readGivesSearch: boolean;
+  searchGivesRead: boolean;
+  /** A way to write a scope wrongly that is overlooked: see `readMisspelled` in `scopes.ts`. */
+  lenientScopes: string;
   /** Included resources need a scope of their own. */
   enforceOnIncludes: boolean;
   /** A token works only at the API it was issued for. */
@@ -70,6 +75,9 @@ const CONFORMANT: Settings = {
   unconfinedTypes: "",
   unscopedTypes: "",
   enforceRestrictions: true,
+  readGivesSearch: false,
+  searchGivesRead: false,
+  lenientScopes: "",
   enforceOnIncludes: true,
   enforceAudience: true,
   revocationForgets: "everything",

@@ -13,7 +13,7 @@ import type { JsonObject } from "../json.ts";
 import { serverKey } from "../keys.ts";
 import { apiBase, authorizationBase } from "../places.ts";
 import { REDIRECT_URI } from "../redirect.ts";
-import { LAUNCH_SCOPES, readClinicalScope } from "../scopes.ts";
+import { LAUNCH_SCOPES, readClinicalScope, readMisspelled } from "../scopes.ts";
 import type { SandboxState } from "../state.ts";
 import { answerByHandler } from "./capture.ts";
 import { createInteractions, type Interactions } from "./interaction.ts";
@@ -214,10 +214,14 @@ function clientMetadata(state: SandboxState, application: Application): AdapterP
 }
 
 /** Scopes of a request that an application may have at its API, as they were asked for. */
-function grantableScopes(application: Application, requested: readonly string[]): string[] {
+function grantableScopes(
+  application: Application,
+  requested: readonly string[],
+  lenientScopes: string,
+): string[] {
   return requested.filter((scope) => {
     if (LAUNCH_SCOPES.includes(scope)) return application.access === "patient";
-    const clinical = readClinicalScope(scope);
+    const clinical = readClinicalScope(scope) ?? readMisspelled(scope, lenientScopes);
     if (clinical === undefined) return false;
     return application.access === "system" ? clinical.level === "system" : clinical.level !== "system";
   });
@@ -369,7 +373,11 @@ function configuration(
           const scopes =
             application === undefined
               ? []
-              : grantableScopes(application, [...requested, ...(source?.scope?.split(" ") ?? [])]);
+              : grantableScopes(
+                  application,
+                  [...requested, ...(source?.scope?.split(" ") ?? [])],
+                  settings.lenientScopes,
+                );
           const asksNow =
             ctx.oidc.route === "authorization" || ctx.oidc.params?.["grant_type"] === "client_credentials";
           if (asksNow && scopes.length === 0) {

@@ -2,7 +2,7 @@ import type { KnownToken } from "../authorization/server.ts";
 import type { ApiDefinition } from "../data.ts";
 import { registrations } from "../data.ts";
 import { each, isObject, type JsonObject } from "../json.ts";
-import { readClinicalScope, type ClinicalScope } from "../scopes.ts";
+import { readClinicalScope, readMisspelled, type ClinicalScope } from "../scopes.ts";
 import { namesType, type Settings } from "../settings.ts";
 import { searchParameters } from "../statement.ts";
 import { InvalidSearch, readComparison, type Test } from "./match.ts";
@@ -61,8 +61,14 @@ function readPatients(resource: JsonObject, find: Find): readonly string[] {
 /** Everything, for an API that needs no token. */
 export const OPEN_ACCESS: Access = { permits: () => true, sees: () => true };
 
-const gives = (scope: ClinicalScope, type: string, permission: string) =>
-  (scope.type === "*" || scope.type === type) && scope.permissions.includes(permission);
+function gives(scope: ClinicalScope, type: string, permission: string, settings: Settings): boolean {
+  const { permissions } = scope;
+  const has =
+    permissions.includes(permission) ||
+    (permission === "s" && settings.readGivesSearch && permissions.includes("r")) ||
+    (permission === "r" && settings.searchGivesRead && permissions.includes("s"));
+  return has && (scope.type === "*" || scope.type === type);
+}
 
 /** The access that a token gives at the API it was issued for. */
 export function accessOf(
@@ -72,7 +78,9 @@ export function accessOf(
   find: Find,
   settings: Settings,
 ): Access {
-  const scopes = token.scopes.map(readClinicalScope).filter((each) => each !== undefined);
+  const scopes = token.scopes
+    .map((scope) => readClinicalScope(scope) ?? readMisspelled(scope, settings.lenientScopes))
+    .filter((each) => each !== undefined);
   const user = registrations().users.find((each) => each.id === token.user);
   const ownRecord =
     user?.fhirUser.startsWith("Patient/") === true ? user.fhirUser.slice("Patient/".length) : undefined;
@@ -97,13 +105,14 @@ export function accessOf(
 
   return {
     permits: (type, permission) =>
-      namesType(settings.unscopedTypes, type) || scopes.some((scope) => gives(scope, type, permission)),
+      namesType(settings.unscopedTypes, type) ||
+      scopes.some((scope) => gives(scope, type, permission, settings)),
     sees(resource, permission) {
       const type = resource["resourceType"] as string;
       if (namesType(settings.unscopedTypes, type)) return true;
       const patients = patientsOf(resource, find);
       return scopes.some((scope) => {
-        if (!gives(scope, type, permission) || !isRestrictedTo(scope, resource)) return false;
+        if (!gives(scope, type, permission, settings) || !isRestrictedTo(scope, resource)) return false;
         const patient = confinedTo(scope);
         if (patient === undefined || namesType(settings.unconfinedTypes, type)) return true;
         if (type === "Group") return false;

@@ -1,0 +1,236 @@
+/** Ways around a type's scope: includes, chains and exports. */
+import type { Procedure } from "../../lib/checks/answer.ts";
+import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { declaredTypes } from "../../lib/checks/records/declared.ts";
+import { isObject, select } from "../../lib/checks/select.ts";
+import { subjectOf } from "../../lib/checks/subject.ts";
+import type { Finding } from "../../lib/checks/verdict.ts";
+import type { HttpResponse } from "../../lib/http/types.ts";
+import {
+  fillScopes,
+  grantOf,
+  permits,
+  secondType,
+  subjectType,
+  toldWords,
+  usualGrant,
+  type Grant,
+} from "./grants.ts";
+import { answerWords, getOf, knownId, ownPatient, probe, searchOf, type Probe } from "./probes.ts";
+
+/** The grant of one scope, which has to leave other types out. */
+async function narrowGrant(context: CheckContext): Promise<Grant> {
+  const grant = await grantOf(context, await fillScopes(context, "{level}/{type}.rs"));
+  const declared = [...(await context.fact(declaredTypes)).keys()];
+  if (declared.every((type) => permits(grant, type, "s"))) {
+    throw new NotApplicable(`the server granted ${toldWords(grant)}, which permits every type`);
+  }
+  return grant;
+}
+
+/**
+ * Types outside of the scope do not come as includes. Where the usual token is not given any either, nothing can be
+ * said. Parameter: `by` (`_include`, `_revinclude`).
+ */
+export const includesRefused: Procedure = async (context, parameters) => {
+  const by = String(parameters["by"]);
+  const type = await context.fact(subjectType);
+  const declared = (await context.fact(declaredTypes)).get(type);
+  const listed = by === "_include" ? [...(declared?.includes ?? [])] : [...(declared?.revIncludes ?? [])];
+  // What every server may be asked, declared or not: the patient of a resource, and what is known of its origin.
+  const usual =
+    by === "_include" ? [`${type}:patient`, `${type}:subject`, `${type}:encounter`] : ["Provenance:target"];
+  const values = [...new Set([...listed, ...usual])];
+  const question = searchOf(
+    context,
+    type,
+    [
+      ["patient", await ownPatient(context)],
+      ["_count", "10"],
+      ...values.map((value) => [by, value] as const),
+    ],
+    "GET",
+    `search with ${by}`,
+  );
+  const narrow = await narrowGrant(context);
+  const [wide, seen] = await Promise.all([
+    probe(context, await usualGrant(context), question),
+    probe(context, narrow, question),
+  ]);
+  const leaked = outsideOf(narrow, seen);
+  if (leaked.length > 0) {
+    return [
+      {
+        code: "scope.leak",
+        expected: `nothing but ${type} with ${toldWords(narrow)}`,
+        actual: `${leaked.length} included: ${[...new Set(leaked)].join(", ")}`,
+        location: by,
+        exchange: seen.exchange,
+      },
+    ];
+  }
+  if (outsideOf(narrow, wide).length === 0) {
+    throw new NotApplicable(`the server includes nothing by ${by} with any token (${answerWords(wide)})`);
+  }
+  return [];
+};
+
+/** Types in an answer that a grant does not permit. */
+function outsideOf(grant: Grant, { resources }: Probe): readonly string[] {
+  return resources
+    .map(({ resourceType }) => resourceType)
+    .filter((type) => !permits(grant, type, "r") && !permits(grant, type, "s"));
+}
+
+const GENDERS = ["female", "male", "other", "unknown"];
+const NOBODY = "00000000-0000-4000-8000-000000000000";
+
+/**
+ * A chained parameter does not tell of types outside of the scope: answers that differ by what is asked of them do.
+ * Parameter: `by` (`chain`: of the patient; `_has`: of what refers to the patient).
+ */
+export const chainsTellNothing: Procedure = async (context, parameters) => {
+  const patient = await ownPatient(context);
+  const type = await context.fact(subjectType);
+  const isChain = parameters["by"] === "chain";
+  const scope = isChain ? "{level}/{type}.rs" : "{level}/Patient.rs";
+  const grant = await grantOf(context, await fillScopes(context, scope));
+  const hidden = isChain ? "Patient" : type;
+  if (permits(grant, hidden, "r") || permits(grant, hidden, "s")) {
+    throw new NotApplicable(`the server granted ${toldWords(grant)}, which permits ${hidden}`);
+  }
+  const questions = isChain
+    ? GENDERS.map((gender) =>
+        searchOf(context, type, [
+          ["patient", patient],
+          ["patient.gender", gender],
+          ["_count", "1"],
+        ]),
+      )
+    : [await knownId(context, type), NOBODY].map((id) =>
+        searchOf(context, "Patient", [
+          ["_id", patient],
+          [`_has:${type}:patient:_id`, id ?? NOBODY],
+        ]),
+      );
+  if (!isChain && (await knownId(context, type)) === undefined) {
+    throw new NoData(`no ${type} is in reach`, `a patient with a ${type}`);
+  }
+  const answers = await Promise.all(questions.map((question) => probe(context, grant, question)));
+  const kinds = new Set(answers.map(({ kind }) => kind));
+  if (!kinds.has("data") || !kinds.has("empty")) return [];
+  const shown = answers.find(({ kind }) => kind === "data");
+  return [
+    {
+      code: "scope.told-by-chain",
+      expected: `answers that do not depend on ${hidden}, with ${toldWords(grant)}`,
+      actual: `${answers.filter(({ kind }) => kind === "data").length} of ${answers.length} values found something`,
+      location: isChain ? "patient.gender" : `_has:${type}:patient`,
+      ...(shown === undefined ? {} : { exchange: shown.exchange }),
+    },
+  ];
+};
+
+/** How long a check waits for an export to end, in milliseconds. */
+const LONGEST_EXPORT = 20_000;
+
+/**
+ * An export gives no type outside of the scope. Parameter: `types`: `outside` (asked for that type alone: refused) or
+ * `mixed` (asked for both: refused, or without it).
+ */
+export const exportKept: Procedure = async (context, parameters) => {
+  if (!declaresExport(context)) throw new NotApplicable("the API promises no export");
+  const type = await context.fact(subjectType);
+  const other = await context.fact(secondType);
+  const grant = await narrowGrant(context);
+  const isMixed = parameters["types"] === "mixed";
+  const [group] = context.target.groups;
+  const path = group === undefined ? "Patient/$export" : `Group/${group}/$export`;
+  const kickOff = getOf(context, path, [["_type", isMixed ? `${type},${other}` : other]], path);
+  const response = await context.send({
+    ...kickOff.request,
+    headers: { accept: "application/fhir+json", prefer: "respond-async" },
+    bearer: grant.bearer,
+    redirect: "manual",
+    purpose: `${path} with ${toldWords(grant)}`,
+  });
+  const { status, exchange } = response;
+  if (status === 404 || status === 405 || status === 501) {
+    throw new NotApplicable(`${path} is answered with status ${status}`);
+  }
+  if (status >= 500) throw new Blocked(`${path} is answered with status ${status}`);
+  if (status !== 202) return [];
+  const location = response.headers.get("content-location");
+  if (location === undefined || !URL.canParse(location) || new URL(location).origin !== grant.bearer.origin) {
+    throw new Blocked("the export that was started has no usable Content-Location", "bulk-export.kick-off");
+  }
+  try {
+    if (!isMixed) {
+      return [
+        {
+          code: "export.started",
+          expected: `${path} of ${other} refused with ${toldWords(grant)}`,
+          actual: "status 202",
+          location: path,
+          exchange,
+        },
+      ];
+    }
+    return exportedOutside(await manifestOf(context, grant, location), grant);
+  } finally {
+    await context.send({
+      method: "DELETE",
+      url: location,
+      bearer: grant.bearer,
+      purpose: "end of the export",
+    });
+  }
+};
+
+function declaresExport({ target }: CheckContext): boolean {
+  return target.access === "system" && target.standards.some((standard) => standard.startsWith("bulk-data"));
+}
+
+async function manifestOf(context: CheckContext, grant: Grant, url: string): Promise<HttpResponse> {
+  const end = Date.now() + LONGEST_EXPORT;
+  for (;;) {
+    const response = await context.send({
+      method: "GET",
+      url,
+      headers: { accept: "application/json" },
+      bearer: grant.bearer,
+      purpose: "the export's manifest",
+    });
+    if (response.status !== 202) return response;
+    if (Date.now() > end) {
+      throw new NoData(
+        "the export did not end within 20 seconds, so what is in it is not known",
+        "a small group to export (groups)",
+      );
+    }
+    const seconds = Number(response.headers.get("retry-after") ?? "1");
+    const wait = Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0.2), 5) : 1;
+    await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+  }
+}
+
+function exportedOutside(response: HttpResponse, grant: Grant): readonly Finding[] {
+  const { json } = subjectOf("the manifest", response);
+  const types = select(json, "/output/*").flatMap(({ value }) =>
+    isObject(value) && typeof value["type"] === "string" ? [value["type"]] : [],
+  );
+  const outside = [...new Set(types)].filter(
+    (type) => !permits(grant, type, "r") && !permits(grant, type, "s"),
+  );
+  return outside.length === 0
+    ? []
+    : [
+        {
+          code: "scope.leak",
+          expected: `no files of other types with ${toldWords(grant)}`,
+          actual: `files of ${outside.join(", ")}`,
+          location: "$export",
+          exchange: response.exchange,
+        },
+      ];
+}
