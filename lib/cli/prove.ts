@@ -9,6 +9,7 @@ interface ProveArguments {
   readonly rows?: number;
   readonly json: boolean;
   readonly verbose: boolean;
+  readonly alsoTrips: boolean;
 }
 
 /** `prove`: shows that every check passes where it should and fails where it should. */
@@ -30,6 +31,11 @@ export function proveCommand(done: Done) {
           type: "number",
           requiresArg: true,
           describe: "Of checks made from many rows, prove at most so many of each",
+        },
+        "also-trips": {
+          type: "boolean",
+          default: false,
+          describe: "Ask which other checks of the suite each fault trips (the whole suite for each)",
         },
         verbose: { type: "boolean", default: false, describe: "Print what each check says under its fault" },
         json: { type: "boolean", default: false, describe: "Print the matrix as JSON" },
@@ -59,6 +65,7 @@ async function prove(args: ProveArguments): Promise<number> {
     suites,
     procedures,
     startSandbox: ({ faults, tls }) => startSandbox({ faults: [...faults], tls }),
+    alsoTrips: args.alsoTrips,
     concurrency: wholeNumber("concurrency", args.concurrency, 1, 64),
     onProof: () => {
       count += 1;

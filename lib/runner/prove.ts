@@ -32,6 +32,8 @@ export interface ProveOptions {
   readonly startSandbox: StartSandbox;
   /** How many sandboxes may run at once. */
   readonly concurrency: number;
+  /** Ask which other checks of the suite each fault trips, too: the whole suite for each fault. */
+  readonly alsoTrips?: boolean;
   /** Called as each check is decided. */
   readonly onProof?: (proof: CheckProof) => void;
 }
@@ -45,7 +47,7 @@ export interface FaultProof {
   readonly problem?: string;
   /** The sentence that a user would read. */
   readonly says?: string;
-  /** Checks of the same suite that this fault trips too. */
+  /** Checks of the same suite that this fault trips too, where that was asked. */
   readonly alsoTrips: readonly string[];
 }
 
@@ -203,7 +205,10 @@ async function proveFault(
     const family = proof.id.split(":")[0] ?? proof.id;
     const isKnown = isRow(check) && families.has(family);
     families.add(family);
-    const alsoTrips = isKnown ? [] : await tripped(options, suite, check, session, api, baselines);
+    const alsoTrips =
+      options.alsoTrips !== true || isKnown
+        ? []
+        : await tripped(options, suite, check, session, api, baselines);
     // A question about what the data show: without them it stays open, which is no failure.
     const isOpen = proof.finding === "no-data";
     const wanted = isOpen ? "no-data" : BY_LEVEL[check.level];

@@ -216,21 +216,19 @@ async function tellScopes({ with: options, next, changed }: BehaviourCall): Prom
 
 /** Evaluates `patient.gender`, and `_has` by id, whatever the token's scopes are. */
 async function evaluateChains({ state, request, place, next, changed }: BehaviourCall): Promise<Reply> {
-  const reply = await next();
-  if (reply.content.kind !== "resource" || place.kind !== "api" || place.tenant === undefined) return reply;
+  if (place.kind !== "api" || place.tenant === undefined) return next();
   const population = state.population(place.tenant.id);
   const { searchParams } = request.url;
   const gender = searchParams.get("patient.gender");
-  const isKnown = (name: string, id: string) => {
-    const [, type = ""] = name.split(":");
-    return population.find(type, id) !== undefined;
-  };
+  const referring = [...searchParams].filter(([name]) => name.startsWith("_has:"));
   const found =
     (gender === null ||
       population.find("Patient", searchParams.get("patient") ?? "")?.["gender"] === gender) &&
-    [...searchParams].every(([name, value]) => !name.startsWith("_has:") || isKnown(name, value));
+    referring.every(([name, id]) => population.find(name.split(":")[1] ?? "", id) !== undefined);
+  for (const name of ["patient.gender", ...referring.map(([one]) => one)]) searchParams.delete(name);
+  const reply = await next();
   changed();
-  if (!found) {
+  if (!found && reply.content.kind === "resource") {
     const { resource } = reply.content;
     delete resource["entry"];
     resource["total"] = 0;

@@ -222,6 +222,12 @@ export const othersRefused: Procedure = async (context, parameters) => {
   const types = [...(await context.fact(declaredTypes)).keys()].filter((type) => !except.has(type));
   if (types.length === 0) throw new NotApplicable("the CapabilityStatement declares no further types");
   const found = await Promise.all(types.map((type) => outside(context, type)));
+  if (!found.some(({ told }) => told)) {
+    throw new NoData(
+      `the server neither gave nor refused ${types.join(", ")}, and none is known to read`,
+      `a resource of type ${types.join(" or ")}`,
+    );
+  }
   return found.flatMap(({ findings }) => findings);
 };
 

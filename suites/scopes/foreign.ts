@@ -14,6 +14,7 @@ import { searchWithStatuses } from "../../lib/checks/records/send-search.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
 import { readReference } from "../../lib/fhir/reference.ts";
 import type { Resource } from "../../lib/fhir/resource.ts";
+import { attachedBinaries } from "./probes.ts";
 
 /** Resources of a type of another patient that are asked for. */
 const MOST_IDS = 2;
@@ -132,6 +133,7 @@ async function findForeign(context: CheckContext, type: string): Promise<readonl
     const declared = (await system.fact(declaredTypes)).get(type);
     if (type === "Provenance") return await provenanceOf(system, patient);
     if (type === "Group") return await groupsOf(system);
+    if (type === "Binary") return await binariesOf(system, patient);
     if (declared?.searchParameters.has("patient") !== true) return [];
     const { result } = await searchWithStatuses(
       system,
@@ -173,6 +175,17 @@ async function provenanceOf(system: CheckContext, patient: string): Promise<read
     .filter(({ resource }) => resource.resourceType === "Provenance")
     .flatMap(({ resource }) => idOf(resource))
     .slice(0, MOST_IDS);
+}
+
+async function binariesOf(system: CheckContext, patient: string): Promise<readonly string[]> {
+  const { result } = await searchWithStatuses(
+    system,
+    { type: "DocumentReference", parameters: [["patient", patient]] },
+    { pages: 1, purpose: "documents of another patient, to be asked for by the wrong one" },
+  );
+  if (result.kind !== "found") return [];
+  const documents = result.matches.map(({ resource }) => resource);
+  return attachedBinaries(documents, system.target.base).slice(0, MOST_IDS);
 }
 
 async function groupsOf(system: CheckContext): Promise<readonly string[]> {

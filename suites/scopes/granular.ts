@@ -208,7 +208,8 @@ const WAYS: Readonly<
     const declared = await declaredType(context, type);
     if (!declared.interactions.has("vread")) throw new NotApplicable(`vread of ${type} is not declared`);
     return outside.slice(0, 1).map((one) => {
-      const version = isObject(one["meta"]) ? String(one["meta"]["versionId"] ?? "1") : "1";
+      const told = isObject(one["meta"]) ? one["meta"]["versionId"] : undefined;
+      const version = typeof told === "string" ? told : "1";
       return getOf(context, `${type}/${idOf(one)}/_history/${version}`, [], "vread");
     });
   },

@@ -6,6 +6,7 @@ import { subjectOf } from "../../lib/checks/subject.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
 import { readSearchPage } from "../../lib/fhir/bundle.ts";
 import { getRequest, queryText, searchRequest, type SearchParameters } from "../../lib/fhir/requests.ts";
+import { readReference } from "../../lib/fhir/reference.ts";
 import { isResource, type Resource } from "../../lib/fhir/resource.ts";
 import type { HttpRequest } from "../../lib/http/types.ts";
 import type { Grant } from "./grants.ts";
@@ -44,6 +45,8 @@ export interface Question {
   /** `read`, `search`, `search by POST` … */
   readonly how: string;
   readonly request: HttpRequest;
+  /** The answer may be any bytes: those of a Binary, with this id. */
+  readonly binary?: string;
 }
 
 /** Asks with a grant; the same request with the same grant is sent once, whoever asks. */
@@ -55,7 +58,8 @@ export async function probe(context: CheckContext, grant: Grant, question: Quest
     explainedBy: "declared-answers.read",
     async provide(own): Promise<Probe> {
       try {
-        return judgeAnswer(await own.send({ ...question.request, bearer: grant.bearer, redirect: "manual" }));
+        const sent = { ...question.request, bearer: grant.bearer, redirect: "manual" } as const;
+        return judgeAnswer(await own.send(sent), question.binary);
       } catch (error) {
         if (!(error instanceof RequestFailed)) throw error;
         return { kind: "failed", status: 0, exchange: error.exchange, resources: [], json: undefined };
@@ -64,11 +68,14 @@ export async function probe(context: CheckContext, grant: Grant, question: Quest
   });
 }
 
-function judgeAnswer(response: Awaited<ReturnType<CheckContext["send"]>>): Probe {
+function judgeAnswer(response: Awaited<ReturnType<CheckContext["send"]>>, binary: string | undefined): Probe {
   const { status, exchange } = response;
   const { json } = subjectOf("the answer", response);
   const shared = { status, exchange, json };
   if (status >= 200 && status < 300) {
+    if (binary !== undefined && response.body.byteLength > 0 && !isOutcome(json)) {
+      return { ...shared, kind: "data", resources: [{ resourceType: "Binary", id: binary }] };
+    }
     if (!isResource(json)) return { ...shared, kind: "failed", resources: [] };
     const isBundle = json.resourceType === "Bundle";
     const page = isBundle ? readSearchPage(json) : undefined;
@@ -87,6 +94,8 @@ function judgeAnswer(response: Awaited<ReturnType<CheckContext["send"]>>): Probe
   return { ...shared, kind: status >= 500 && status !== 501 ? "failed" : "unsupported", resources: [] };
 }
 
+const isOutcome = (json: unknown) => isResource(json) && json.resourceType === "OperationOutcome";
+
 /** The issue codes of an OperationOutcome; undefined where the body is none. */
 export function issueCodes({ json }: Probe): readonly string[] | undefined {
   if (!isObject(json) || json["resourceType"] !== "OperationOutcome") return undefined;
@@ -103,10 +112,8 @@ export function answerWords({ kind, status, resources }: Probe): string {
 
 /** A read, as a question. */
 export function readOf(context: CheckContext, type: string, id: string): Question {
-  return {
-    how: "read",
-    request: getRequest(context.target.base, `${type}/${id}`, undefined, `read of ${type}`),
-  };
+  const request = getRequest(context.target.base, `${type}/${id}`, undefined, `read of ${type}`);
+  return { how: "read", request, ...(type === "Binary" ? { binary: id } : {}) };
 }
 
 /** A search, as a question. */
@@ -149,5 +156,26 @@ export async function plainSearch(context: CheckContext, type: string): Promise<
 /** An id of a type to read: of one in reach, or undefined where there is none. */
 export async function knownId(context: CheckContext, type: string): Promise<string | undefined> {
   if (type === "Patient") return await ownPatient(context);
+  if (type === "Binary") {
+    const declared = await context.fact(declaredTypes);
+    if (!declared.has("DocumentReference")) return undefined;
+    const { resources } = await recordsOf(context, "DocumentReference");
+    return attachedBinaries(
+      resources.map(({ resource }) => resource),
+      context.target.base,
+    )[0];
+  }
   return (await recordsOf(context, type)).resources[0]?.id;
+}
+
+/** Ids of the Binary resources that documents are attached as. */
+export function attachedBinaries(documents: readonly Resource[], base: string): readonly string[] {
+  return documents.flatMap((document) =>
+    select(document, "/content/*/attachment/url").flatMap(({ value }) => {
+      const parsed = typeof value === "string" ? readReference(value, base) : undefined;
+      return parsed?.kind === "restful" && parsed.type === "Binary" && parsed.base === undefined
+        ? [parsed.id]
+        : [];
+    }),
+  );
 }

@@ -90,6 +90,8 @@ function addedTo(context: CheckContext, grant: Grant): readonly Finding[] {
       ];
 }
 
+const normalWords = ({ scopes }: Grant) => normalizeScopes(scopes).map(formatScope).join(" ") || "nothing";
+
 /** Two ways to say the same are granted alike and open the same. Parameters: `left`, `right`. */
 export const sameGrant: Procedure = async (context, parameters) => {
   const [left = "", right = ""] = await fillScopes(context, [parameters["left"], parameters["right"]]);
@@ -104,12 +106,11 @@ export const sameGrant: Procedure = async (context, parameters) => {
     }));
   }
   const findings: Finding[] = [];
-  const words = (grant: Grant) => normalizeScopes(grant.scopes).map(formatScope).join(" ") || "nothing";
-  if (words(one.grant) !== words(other.grant)) {
+  if (normalWords(one.grant) !== normalWords(other.grant)) {
     findings.push({
       code: "scope.unequal",
       expected: `the same grant for ${left} and ${right}`,
-      actual: `${words(one.grant)}; ${words(other.grant)}`,
+      actual: `${normalWords(one.grant)}; ${normalWords(other.grant)}`,
       location: "scope",
       exchange: other.grant.token.exchange,
     });
@@ -347,6 +348,8 @@ export const listedGranted: Procedure = async (context, parameters) => {
   const wanted = (await listedScopes(context)).filter((text) => {
     const scope = parseScope(text);
     if (scope?.kind !== "clinical" || scope.level !== levelOf(context)) return false;
+    // A wildcard would cover all others, and has checks of its own.
+    if (scope.type === "*") return false;
     const isOld = /^(?:read|write|\*)$/.test(scope.written);
     return isOld === isFirst && /^[rs]+$/.test(scope.permissions);
   });
