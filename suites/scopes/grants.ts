@@ -84,9 +84,14 @@ export function toldWords({ told }: Grant): string {
   return clinical.length === 0 ? "no scope for clinical data" : clinical.join(" ");
 }
 
-/** What to put into a finding of a grant that could not be had; the harness's own trouble stays *blocked*. */
+/** Whether the server refused a grant, as opposed to not answering, or to a login that went wrong. */
+export function isRefusal(error: unknown): error is Blocked {
+  return error instanceof Blocked && error.findings.some(({ code }) => code === "oauth.refused");
+}
+
+/** What to put into a finding of a grant that was refused; everything else stays *blocked*. */
 export function refusedFindings(error: unknown, asked: readonly string[]): readonly Finding[] {
-  if (!(error instanceof Blocked) || error.findings.length === 0) throw error;
+  if (!isRefusal(error)) throw error;
   const [first] = error.findings;
   return [
     {

@@ -11,6 +11,7 @@ import { formatScope, parseScope } from "../../lib/smart/scopes/scope.ts";
 import {
   fillScopes,
   grantOf,
+  isRefusal,
   levelOf,
   permits,
   refusedFindings,
@@ -212,7 +213,7 @@ export const elevationRefused: Procedure = async (context, parameters) => {
   try {
     grant = await grantOf(context, scopes);
   } catch (error) {
-    if (error instanceof Blocked && error.findings.length > 0) return [];
+    if (isRefusal(error)) return [];
     throw error;
   }
   const { exchange } = grant.token;
@@ -280,7 +281,7 @@ export const malformedIgnored: Procedure = async (context, parameters) => {
     grant = await grantOf(context, [valid, ...malformed]);
   } catch (error) {
     // Refused as a whole: nothing was widened.
-    if (error instanceof Blocked && error.findings.length > 0) return [];
+    if (isRefusal(error)) return [];
     throw error;
   }
   const { exchange } = grant.token;
