@@ -61,19 +61,17 @@ export function followExport(call: ExportCall, path: string): Reply {
   if (request.method !== "GET") return outcomeReply(405, "GET or DELETE.");
   // However slow whoever asks is: an export that takes its time is seen to be under way once.
   const isFirstLook = settings.exportMilliseconds > 0 && job.polls.length === 0;
-  return isFirstLook || Date.now() < job.readyAt
-    ? tellProgress(job, settings.exportPollsPerSecond)
-    : giveManifest(job);
-}
-
-function tellProgress(job: ExportJob, most: number): Reply {
   const now = Date.now();
   job.polls = [...job.polls.filter((time) => time > now - POLL_WINDOW), now];
-  if (job.polls.length > most) {
+  if (job.polls.length > settings.exportPollsPerSecond) {
     const refused = outcomeReply(429, "The status is asked for too often.");
     refused.headers["retry-after"] = "1";
     return refused;
   }
+  return isFirstLook || now < job.readyAt ? tellProgress(job, now) : giveManifest(job);
+}
+
+function tellProgress(job: ExportJob, now: number): Reply {
   const duration = job.readyAt - job.started.getTime();
   const percent = Math.floor(((now - job.started.getTime()) / duration) * 100);
   return emptyReply(202, {
