@@ -19,6 +19,7 @@ import type { Finding } from "../../lib/checks/verdict.ts";
 import { reachOf } from "../../lib/bulk/index.ts";
 import { getRequest } from "../../lib/fhir/requests.ts";
 import { describeFinding, mustSupport } from "../../lib/validator/index.ts";
+import { digestMembers, type Sample } from "../../lib/validator/files/census.ts";
 import { loadDefinitions } from "../../lib/validator/pack/load.ts";
 import { manifestExchange, noFiles } from "./manifest.ts";
 import { countsInWords, some } from "./words.ts";
@@ -373,23 +374,21 @@ export const asRead: Procedure = async (context) => {
   const findings: Finding[] = [];
   let compared = 0;
   const samples = Object.entries(census.samples).toSorted(([a], [b]) => rankOf(a) - rankOf(b));
-  for (const [type, text] of samples.slice(0, MOST_READS)) {
-    const line: unknown = JSON.parse(text);
-    const id = isObject(line) ? line["id"] : undefined;
-    if (!isObject(line) || typeof id !== "string") continue;
+  for (const [type, sample] of samples.slice(0, MOST_READS)) {
     const purpose = "compares an exported resource with the one that is read";
+    const path = `${type}/${sample.id}`;
     const response = await context.send(
-      getRequest(context.target.base, `${type}/${id}`, await bearerOf(context), purpose),
+      getRequest(context.target.base, path, await bearerOf(context), purpose),
     );
     const { json } = subjectOf("the resource", response);
     if (response.status !== 200 || !isObject(json) || json["resourceType"] !== type) continue;
     // Changed since: then it is another version, and no comparison.
-    if (updatedAt(json) > Date.parse(completed.manifest?.transactionTime ?? "") || !sameVersion(line, json))
-      continue;
+    const time = Date.parse(completed.manifest?.transactionTime ?? "");
+    if (updatedAt(json) > time || !sameVersion(sample, json)) continue;
+    const read = digestMembers(json);
     compared += 1;
-    const different = [...new Set([...Object.keys(line), ...Object.keys(json)])].filter(
-      (name) =>
-        !PASSING.has(name) && JSON.stringify(sorted(line[name])) !== JSON.stringify(sorted(json[name])),
+    const different = [...new Set([...Object.keys(sample.members), ...Object.keys(read)])].filter(
+      (name) => !PASSING.has(name) && sample.members[name] !== read[name],
     );
     if (different.length === 0) continue;
     findings.push({
@@ -412,20 +411,9 @@ function rankOf(type: string): number {
   return rank < 0 ? 9 : rank;
 }
 
-function sameVersion(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
-  const [one, other] = [a, b].map(({ meta }) => (isObject(meta) ? meta["versionId"] : undefined));
-  return one === undefined || other === undefined || one === other;
-}
-
-/** Members of objects in the order of their names: their order means nothing in JSON. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .toSorted()
-      .map((name) => [name, sorted(value[name])]),
-  );
+function sameVersion({ version }: Sample, { meta }: Readonly<Record<string, unknown>>): boolean {
+  const other = isObject(meta) ? meta["versionId"] : undefined;
+  return version === undefined || other === undefined || version === other;
 }
 
 /** What searches show of must-support elements is there in the export too. */

@@ -4,8 +4,9 @@ import type { ManifestFile } from "../../bulk/index.ts";
 import { addCensus, emptyCensus, type Census } from "../../validator/files/census.ts";
 import { keyAs, keyOf, typeOfKey } from "../../validator/files/keys.ts";
 import { Blocked, type CheckContext, type Fact } from "../context.ts";
-import { mainExport, teller, type CompletedExport } from "./export.ts";
+import { mainExport, markRead, teller, type CompletedExport } from "./export.ts";
 import { createGathered, fetchFile, openExaminer, type ExportedFile, type Gathered } from "./files.ts";
+import { addKeys, keysOfFile, openFileJournal, type FileJournal } from "./journal.ts";
 import { bulkAccess, bulkSettings, exportDeadline, type Asker } from "./session.ts";
 
 /** An export with all that its files hold. */
@@ -29,7 +30,10 @@ export const mainContent: Fact<ExportContent> = {
   explainedBy: "bulk-export.files-accessible",
   provide: async (context) => {
     const completed = await context.fact(mainExport);
-    return await fetchContent(context, completed, guideOf(context));
+    const journal = openFileJournal(context.kept, completed.statusUrl);
+    const content = await fetchContent(context, completed, { guide: guideOf(context), journal });
+    if (content.isWhole) markRead(completed);
+    return content;
   },
 };
 
@@ -38,7 +42,8 @@ export function contentOf(completed: Fact<CompletedExport>, asker?: Asker): Fact
   return {
     name: `data of the ${completed.name}`,
     explainedBy: "bulk-export.files-accessible",
-    provide: async (context) => await fetchContent(context, await context.fact(completed), undefined, asker),
+    provide: async (context) =>
+      await fetchContent(context, await context.fact(completed), asker === undefined ? {} : { asker }),
   };
 }
 
@@ -52,11 +57,18 @@ export function guideOf(context: CheckContext): string {
 const MOST_THREADS = 4;
 const RETRY_PAUSE_MS = 500;
 
+interface ContentWish {
+  /** Whose profiles resources are judged by; absent: they are only counted. */
+  readonly guide?: string;
+  readonly asker?: Asker;
+  /** Where finished files are written down. */
+  readonly journal?: FileJournal | undefined;
+}
+
 async function fetchContent(
   context: CheckContext,
   completed: CompletedExport,
-  guide: string | undefined,
-  asker: Asker = {},
+  { guide, asker = {}, journal }: ContentWish,
 ): Promise<ExportContent> {
   const { manifest } = completed;
   if (manifest === undefined) {
@@ -84,7 +96,14 @@ async function fetchContent(
         examiner,
         onProgress: progress.add,
       };
-      found.set(file, await fetchFile(file, options, keys));
+      const before = journal?.take(file, keys);
+      if (before === undefined) {
+        const own = keysOfFile();
+        const exported = await fetchFile(file, options, own);
+        if (exported.facts.problem === undefined) journal?.put(exported, own);
+        addKeys(keys, own);
+        found.set(file, exported);
+      } else found.set(file, before);
       progress.fileDone();
     }
   };

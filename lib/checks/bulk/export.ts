@@ -10,12 +10,16 @@ import {
   type PollOutcome,
 } from "../../bulk/index.ts";
 import { Blocked, NotApplicable, type CheckContext, type Fact } from "../context.ts";
+import type { HttpResponse } from "../../http/types.ts";
 import type { Subject } from "../expectations.ts";
 import { subjectOf } from "../subject.ts";
 import type { Finding } from "../verdict.ts";
+import { keepStart, keepStatus, keptStart, keptStatus } from "./journal.ts";
 import {
+  askStatus,
   bulkAccess,
   bulkSettings,
+  cancelQuietly,
   exportDeadline,
   inExportTurn,
   kickOffExport,
@@ -54,15 +58,21 @@ export const mainKickOff: Fact<Started> = {
   name: "export",
   explainedBy: "bulk-export.kick-off-accepted",
   async provide(context) {
+    const before = await startedBefore(context);
+    if (before !== undefined) return before;
     const [group] = context.target.groups;
     const levels: KickOff["level"][] =
       group === undefined ? [{ kind: "patient" }, { kind: "system" }] : [{ kind: "group", id: group }];
     let last: Started | undefined;
     for (const level of levels) {
-      last = await kickOffExport(context, { level });
+      last = await kickOffExport(context, { level }, {}, "by the caller");
       if (last.statusUrl !== undefined || !isRefusal(last.response.status)) break;
     }
-    if (last?.statusUrl !== undefined) return last;
+    if (last?.statusUrl !== undefined) {
+      keepStart(context.kept, context.target.base, last);
+      cancelWhenRead(context, last);
+      return last;
+    }
     const status = last?.response.status ?? 0;
     const words = last === undefined ? "an export" : `an ${describeKickOff(last.kickOff)}`;
     const reason =
@@ -81,12 +91,50 @@ export const mainKickOff: Fact<Started> = {
   },
 };
 
+/** The export of a run that was stopped, if the server still knows it. */
+async function startedBefore(context: CheckContext): Promise<Started | undefined> {
+  const { kept, target } = context;
+  const started = keptStart(kept, target.base);
+  const [group] = target.groups;
+  const level = started?.kickOff.level;
+  if (started?.statusUrl === undefined || (level?.kind === "group" ? level.id : undefined) !== group)
+    return undefined;
+  if (reachOf(started.statusUrl, target.base) !== "own") return undefined;
+  const { status } = await askStatus(context, started.statusUrl);
+  if (status !== 200 && status !== 202 && status !== 429 && status < 500) return undefined;
+  context.cite(started.response.exchange);
+  cancelWhenRead(context, started);
+  return started;
+}
+
+const read = new WeakSet<Started>();
+
+/** Says that all of an export was read: it may be cancelled. */
+export function markRead({ started }: CompletedExport): void {
+  read.add(started);
+}
+
+/** An export that was not read to its end is left: a run that is resumed goes on with it. */
+function cancelWhenRead(context: CheckContext, started: Started): void {
+  context.onClose(async () => {
+    if (started.statusUrl !== undefined && (read.has(started) || context.kept.folder === undefined))
+      await cancelQuietly(context.aside(), started.statusUrl);
+  });
+}
+
 /** The main export, complete. */
 export const mainExport: Fact<CompletedExport> = {
   name: "finished export",
   explainedBy: "bulk-export.status-completes",
   provide: (context) =>
-    inExportTurn(context, async () => followToEnd(context, await context.fact(mainKickOff))),
+    inExportTurn(context, async () => {
+      const started = await context.fact(mainKickOff);
+      const before = keptStatus(context.kept, started.statusUrl ?? "");
+      if (before?.completed === undefined)
+        return await followToEnd(context, started, {}, before?.polls ?? []);
+      const { response, at } = before.completed;
+      return completedBy(started, response, before.polls, at);
+    }),
 };
 
 /** The level of the main export: what further exports are made of. */
@@ -121,12 +169,14 @@ export function exportOf(kickOff: KickOff, asker?: Asker): Fact<CompletedExport>
 /**
  * Polls until the export is complete.
  *
+ * @param earlier looks at the status before a run was resumed; given for the one export that is kept for that
  * @throws Blocked when it fails, when the time is up, or where its status URL must not be asked
  */
 export async function followToEnd(
   context: CheckContext,
   started: Started,
   asker: Asker = {},
+  earlier?: readonly Poll[],
 ): Promise<CompletedExport> {
   const statusUrl = reachableStatus(context, started);
   const { pollSeconds, longestPauseSeconds } = bulkSettings(context);
@@ -134,6 +184,8 @@ export async function followToEnd(
   if (Date.now() >= deadline) throw outOfTime(context);
   const tell = teller(context, describeKickOff(started.kickOff));
   const aside = context.aside();
+  const isMain = earlier !== undefined;
+  const polls: Poll[] = [...(earlier ?? [])];
   const outcome = await pollExport(bulkAccess(aside, asker), {
     url: statusUrl,
     deadline,
@@ -143,20 +195,27 @@ export async function followToEnd(
       ...(longestPauseSeconds === undefined ? {} : { capMs: longestPauseSeconds * 1000 }),
     },
     manifestBytes: MANIFEST_BYTES,
-    onPoll: (poll) => tell(`in progress${poll.progress === undefined ? "" : `, ${shown(poll.progress)}`}`),
+    onPoll: (poll) => {
+      polls.push(poll);
+      if (isMain) keepStatus(context.kept, statusUrl, polls);
+      tell(`in progress${poll.progress === undefined ? "" : `, ${shown(poll.progress)}`}`);
+    },
   });
-  for (const poll of [outcome.polls[0], outcome.polls.at(-1)])
-    if (poll !== undefined) context.cite(poll.exchange);
+  for (const poll of [polls[0], polls.at(-1)]) if (poll !== undefined) context.cite(poll.exchange);
   if (outcome.kind !== "complete") throw unfinished(context, outcome);
-  const completed = subjectOf("the status of a finished export", outcome.response);
-  return {
-    started,
-    statusUrl,
-    polls: outcome.polls,
-    completed,
-    completedAt: Date.now(),
-    manifest: readManifest(completed.json),
-  };
+  if (isMain) keepStatus(context.kept, statusUrl, polls, outcome.response);
+  return completedBy(started, outcome.response, polls, Date.now());
+}
+
+function completedBy(
+  started: Started,
+  response: HttpResponse,
+  polls: readonly Poll[],
+  completedAt: number,
+): CompletedExport {
+  const completed = subjectOf("the status of a finished export", response);
+  const manifest = readManifest(completed.json);
+  return { started, statusUrl: started.statusUrl ?? "", polls, completed, completedAt, manifest };
 }
 
 function reachableStatus(context: CheckContext, { statusUrl, response }: Started): string {

@@ -135,14 +135,16 @@ export function bulkAccess(context: CheckContext, asker: Asker = {}): BulkAccess
 
 /**
  * Sends a kick-off and gives the answer, whatever it is. Where the server says that too many exports are under way
- * (429), it is asked again when it says so. An export that begins is cancelled when the session ends.
+ * (429), it is asked again when it says so.
  *
+ * @param end who cancels an export that begins
  * @throws RequestFailed without an answer; Blocked when the time for exports is up
  */
 export async function kickOffExport(
   context: CheckContext,
   kickOff: KickOff,
   asker: Asker = {},
+  end: "with the session" | "by the caller" = "with the session",
 ): Promise<Started> {
   const deadline = await exportDeadline(context);
   const request = kickOffRequest(context.target.base, kickOff);
@@ -158,7 +160,8 @@ export async function kickOffExport(
     });
     if (response.status !== 429) {
       const statusUrl = response.status === 202 ? statusUrlOf(context, response) : undefined;
-      if (statusUrl !== undefined) context.onClose(() => cancelQuietly(context.aside(), statusUrl));
+      if (statusUrl !== undefined && end === "with the session")
+        context.onClose(() => cancelQuietly(context.aside(), statusUrl));
       return { kickOff, url: request.url, startedAt, response, statusUrl };
     }
     const { pauseMs } = pauseAfter(response.headers.get("retry-after"), ownMs, deadline - Date.now());
@@ -206,7 +209,7 @@ export async function tryKickOff(
 const cancelled = new WeakMap<CheckContext["target"], Set<string>>();
 
 /** Deletes an export that is of no more use; what the server says to it is of no interest here. */
-async function cancelQuietly(context: CheckContext, statusUrl: string): Promise<void> {
+export async function cancelQuietly(context: CheckContext, statusUrl: string): Promise<void> {
   const done = cancelled.get(context.target) ?? new Set();
   cancelled.set(context.target, done);
   if (done.has(statusUrl) || reachOf(statusUrl, context.target.base) !== "own") return;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isObject, listAt, stringAt, type JsonObject } from "../json.ts";
 import type { FindingDetails, MustSupportObserver, ValidationResult } from "../result.ts";
 import { createKeys, typeNumber, type KeyList, type Keys } from "./keys.ts";
@@ -28,6 +29,36 @@ export interface BrokenRule {
   readonly details: FindingDetails;
   readonly line: number;
   count: number;
+}
+
+/** A resource without its data: digests of its members, so that it can be kept and compared. */
+export interface Sample {
+  readonly id: string;
+  readonly version?: string;
+  /** SHA-256 of each member's value, by its name. */
+  readonly members: Readonly<Record<string, string>>;
+}
+
+/** The members of a resource as {@link Sample} has them: order of names and white space mean nothing in JSON. */
+export function digestMembers(resource: JsonObject): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(resource).map(([name, value]) => [
+      name,
+      createHash("sha256")
+        .update(JSON.stringify(sorted(value)))
+        .digest("base64url"),
+    ]),
+  );
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .toSorted()
+      .map((name) => [name, sorted(value[name])]),
+  );
 }
 
 /** What the resources of one type are like, as far as it adds up. */
@@ -81,8 +112,8 @@ export interface Census {
   belongings: Keys;
   /** Must-support items that are populated, by profile. */
   readonly seen: Record<string, string[]>;
-  /** The first resource of each type, as it was written. */
-  readonly samples: Record<string, string>;
+  /** The first resource of each type: what it takes to tell whether another is the same. */
+  readonly samples: Record<string, Sample>;
   /** The first ids of patients. */
   readonly patients: string[];
   /** Outcomes of error files: `severity code`. */
@@ -238,8 +269,16 @@ export function takeCensus(
         if (id !== undefined && census.patients.length < MOST_PATIENTS) census.patients.push(id);
         if (id !== undefined) belongings.addAs("Patient", id, "Patient");
       } else for (const patient of patientsIn(resource)) belongings.addAs("Patient", patient, type);
-      if (typeNumber(type) > 0 && census.samples[type] === undefined && text.length <= MOST_SAMPLE)
-        census.samples[type] = text;
+      if (
+        id !== undefined &&
+        typeNumber(type) > 0 &&
+        census.samples[type] === undefined &&
+        text.length <= MOST_SAMPLE
+      ) {
+        const version = stringAt(resource["meta"], "versionId");
+        const members = digestMembers(resource);
+        census.samples[type] = version === undefined ? { id, members } : { id, version, members };
+      }
       if (result !== undefined) countResult(result, resource, line, census, observe);
     },
     done() {
@@ -420,7 +459,7 @@ export function addCensus(sum: Census, more: Census): void {
     sum.attachments.urls[type] = [...(sum.attachments.urls[type] ?? []), ...urls].slice(0, MOST_URLS);
   for (const [profile, items] of Object.entries(more.seen))
     sum.seen[profile] = [...new Set([...(sum.seen[profile] ?? []), ...items])];
-  for (const [type, text] of Object.entries(more.samples)) sum.samples[type] ??= text;
+  for (const [type, sample] of Object.entries(more.samples)) sum.samples[type] ??= sample;
   sum.patients.push(...more.patients.slice(0, Math.max(0, MOST_PATIENTS - sum.patients.length)));
   addCounts(sum.issues, more.issues);
   for (const name of ["entries", "flawed", "otherBundles"] as const)
