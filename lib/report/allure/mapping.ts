@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { Stage, Status as AllureStatus } from "allure-js-commons";
 import type { Attachment, Label, Link, Parameter, StepResult, TestResult } from "allure-js-commons";
-import type { CheckResult, ResultFinding } from "../../checks/results.ts";
+import type { CheckResult, ResultFinding, ResultTable } from "../../checks/results.ts";
 import type { Level, Status } from "../../checks/verdict.ts";
 import { allureExchange, exchangeTitle } from "../evidence.ts";
 import type { ExchangeReader } from "../evidence.ts";
@@ -18,7 +18,7 @@ import {
   STATUS_WORDS,
 } from "../explain.ts";
 import type { KnownIssue } from "../known-issues.ts";
-import { tableHtml, tablePage, TABLES_STYLE } from "../tables.ts";
+import { tableHtml, tableMarkdown, tablePage, TABLES_STYLE } from "../tables.ts";
 import { codeSpan, escapeMarkdown, escapeXml, markdownLink, oneLine, shown, webAddress } from "../text.ts";
 
 /** A file that belongs to a test result. */
@@ -40,6 +40,9 @@ const BODY_OF_PROBLEM = 64_000;
 const BODY_OF_OTHERS = 2_000;
 const EXCHANGES_OF_PROBLEM = 50;
 const EXCHANGES_OF_OTHERS = 5;
+
+/** A plain table with more rows is read better as a page of its own. */
+const PLAIN_ROWS = 20;
 
 /** What a mapping may draw on beside the verdict. */
 export interface MappingContext {
@@ -119,16 +122,29 @@ export function mapToAllure(result: CheckResult, context: MappingContext): Mappe
   return { test, files: [...tables.map(({ file }) => file), ...evidence.files] };
 }
 
-/** Each table as a page beside the verdict: Allure shows it in a frame of its own. */
+/** A table of a few rows in which nothing is marked: what a check looked at, not what it found. */
+function isPlain({ rows }: ResultTable): boolean {
+  return (
+    rows.length <= PLAIN_ROWS &&
+    rows.every((row) => row.every((cell) => typeof cell === "string" || cell.state === "muted"))
+  );
+}
+
+/**
+ * Each table as a page beside the verdict: Allure shows it in a frame of its own. Plain ones stand in the description
+ * alone: thousands of checks have one, and the page has to be opened.
+ */
 function attachTables(result: CheckResult, uuid: string) {
-  return (result.tables ?? []).map((table, index) => {
-    const fileName = `${uuid}-table-${index + 1}-attachment.html`;
-    const name = oneLine(table.title, 200) || "Table";
-    return {
-      attachment: { name, source: fileName, type: "text/html" } satisfies Attachment,
-      file: { fileName, content: tablePage(table) },
-    };
-  });
+  return (result.tables ?? [])
+    .filter((table) => !isPlain(table))
+    .map((table, index) => {
+      const fileName = `${uuid}-table-${index + 1}-attachment.html`;
+      const name = oneLine(table.title, 200) || "Table";
+      return {
+        attachment: { name, source: fileName, type: "text/html" } satisfies Attachment,
+        file: { fileName, content: tablePage(table) },
+      };
+    });
 }
 
 /** Stable per run, API and check: writing a verdict twice leaves one file. */
@@ -199,14 +215,17 @@ function descriptions(
   result: CheckResult,
   issue: KnownIssue | undefined,
 ): Pick<TestResult, "description" | "descriptionHtml"> {
-  const markdown = { description: description(result, issue, MARKDOWN).join("\n") };
   const { tables = [] } = result;
-  if (tables.length === 0) return markdown;
+  if (tables.every(isPlain)) {
+    const [headline = "", ...more] = description(result, issue, MARKDOWN);
+    const shownTables = tables.map((table) => `${tableMarkdown(table)}\n`);
+    return { description: [headline, ...shownTables, ...more].join("\n") };
+  }
   const [headline = "", ...more] = description(result, issue, HTML);
   const shownTables = tables.map((table, index) => tableHtml(table, `table-${index + 1}`));
   // Allure's sanitizer drops a style that comes first.
   const html = [headline, `<style>${TABLES_STYLE}</style>`, ...shownTables, ...more].join("\n");
-  return { ...markdown, descriptionHtml: html };
+  return { descriptionHtml: html };
 }
 
 function description(result: CheckResult, issue: KnownIssue | undefined, to: Writer): readonly string[] {
