@@ -67,77 +67,85 @@ const checksWith = (results: readonly CheckResult[], status: CheckResult["status
 
 const WRONG = ["fail", "blocked", "error"] as const;
 
-describe("a server that conforms in its own way has nothing to fail:", () => {
-  it("patients and everything, no group, by GET only, slow, and sparing with words", async () => {
-    const { server, results } = await ask({
-      levels: ["system", "patient"],
-      looks: 3,
-      retryAfter: "date",
+// They wait more than they work: all at once takes as long as the slowest.
+describe.concurrent(
+  "a server that conforms in its own way has nothing to fail:",
+  { timeout: 240_000 },
+  () => {
+    it("patients and everything, no group, by GET only, slow, and sparing with words", async () => {
+      const { server, results } = await ask({
+        levels: ["system", "patient"],
+        looks: 2,
+        retryAfter: "date",
+      });
+      expect(found(results, ...WRONG)).toEqual([]);
+      expect(checksWith(results, "not-applicable")).toEqual(
+        expect.arrayContaining(["bulk-export.kick-off-level-group", "bulk-export.kick-off-post-equals-get"]),
+      );
+      expect(server.left()).toBe(0);
     });
-    expect(found(results, ...WRONG)).toEqual([]);
-    expect(checksWith(results, "not-applicable")).toEqual(
-      expect.arrayContaining(["bulk-export.kick-off-level-group", "bulk-export.kick-off-post-equals-get"]),
-    );
-    expect(server.left()).toBe(0);
-  });
 
-  it("one group only, strict about headers, talkative", async () => {
-    const { server, results } = await ask({
-      levels: ["group"],
-      looks: 1,
-      retryAfter: "seconds",
-      isTalkative: true,
-      isStrict: true,
-      filtersTypes: true,
-      takesPost: true,
-      readsGroups: true,
+    it("one group only, strict about headers, talkative", async () => {
+      const { server, results } = await ask({
+        levels: ["group"],
+        looks: 1,
+        retryAfter: "seconds",
+        isTalkative: true,
+        isStrict: true,
+        filtersTypes: true,
+        takesPost: true,
+        readsGroups: true,
+      });
+      expect(found(results, ...WRONG)).toEqual([]);
+      expect(checksWith(results, "not-applicable")).toEqual(
+        expect.arrayContaining(["bulk-export.kick-off-level-system", "bulk-export.kick-off-level-patient"]),
+      );
+      expect(checksWith(results, "pass")).toEqual(
+        expect.arrayContaining([
+          "bulk-export.kick-off-post-equals-get",
+          "bulk-export.kick-off-repeated-type",
+        ]),
+      );
+      expect(server.left()).toBe(0);
     });
-    expect(found(results, ...WRONG)).toEqual([]);
-    expect(checksWith(results, "not-applicable")).toEqual(
-      expect.arrayContaining(["bulk-export.kick-off-level-system", "bulk-export.kick-off-level-patient"]),
-    );
-    expect(checksWith(results, "pass")).toEqual(
-      expect.arrayContaining(["bulk-export.kick-off-post-equals-get", "bulk-export.kick-off-repeated-type"]),
-    );
-    expect(server.left()).toBe(0);
-  });
 
-  it("public, at every level, finished at once, its exports declared nowhere", async () => {
-    const { results } = await ask({
-      levels: ["system", "patient", "group"],
-      isPublic: true,
-      isSilent: true,
-      looks: 0,
-      retryAfter: "nothing",
-      filtersTypes: true,
-    });
-    expect(found(results, ...WRONG)).toEqual([]);
-    expect(checksWith(results, "warn")).toContain("bulk-export.kick-off-levels-declared");
-  });
-
-  it("files in a storage at another origin that the configuration allows, which gets no token", async () => {
-    const { server, results } = await ask(
-      {
+    it("public, at every level, finished at once, its exports declared nowhere", async () => {
+      const { results } = await ask({
         levels: ["system", "patient", "group"],
+        isPublic: true,
+        isSilent: true,
+        looks: 0,
+        retryAfter: "nothing",
+        filtersTypes: true,
+      });
+      expect(found(results, ...WRONG)).toEqual([]);
+      expect(checksWith(results, "warn")).toContain("bulk-export.kick-off-levels-declared");
+    });
+
+    it("files in a storage at another origin that the configuration allows, which gets no token", async () => {
+      const { server, results } = await ask(
+        {
+          levels: ["system", "patient", "group"],
+          looks: 1,
+          retryAfter: "seconds",
+          hasStorage: true,
+          isTalkative: true,
+        },
+        ({ storage }) => [`        bulk: { fileOrigins: ["${storage}"] }`],
+      );
+      expect(found(results, ...WRONG)).toEqual([]);
+      expect(server.tokensAtStorage).toEqual([]);
+    });
+
+    it("files in a storage at another origin of which the configuration says nothing: not asked, not failed", async () => {
+      const { server, results } = await ask({
+        levels: ["group"],
         looks: 1,
         retryAfter: "seconds",
         hasStorage: true,
-        isTalkative: true,
-      },
-      ({ storage }) => [`        bulk: { fileOrigins: ["${storage}"] }`],
-    );
-    expect(found(results, ...WRONG)).toEqual([]);
-    expect(server.tokensAtStorage).toEqual([]);
-  });
-
-  it("files in a storage at another origin of which the configuration says nothing: not asked, not failed", async () => {
-    const { server, results } = await ask({
-      levels: ["group"],
-      looks: 1,
-      retryAfter: "seconds",
-      hasStorage: true,
+      });
+      expect(found(results, "fail", "error")).toEqual([]);
+      expect(server.tokensAtStorage).toEqual([]);
     });
-    expect(found(results, "fail", "error")).toEqual([]);
-    expect(server.tokensAtStorage).toEqual([]);
-  });
-});
+  },
+);
