@@ -22,6 +22,7 @@ const LISTINGS: Readonly<Record<string, (args: ListArguments) => Promise<Listing
   apis: listApis,
   suites: listSuites,
   checks: listChecks,
+  kinds: listKinds,
   faults: listFaults,
   requirements: listRequirements,
 };
@@ -30,7 +31,7 @@ const LISTINGS: Readonly<Record<string, (args: ListArguments) => Promise<Listing
 export function listCommand(done: Done) {
   return {
     command: "list <what>",
-    describe: "List tenants, apis, suites, checks, faults or requirements",
+    describe: "List tenants, apis, suites, checks, kinds, faults or requirements",
     builder: (yargs: Argv) =>
       yargs
         .positional("what", {
@@ -144,6 +145,42 @@ async function listChecks(args: ListArguments): Promise<Listing> {
   return {
     header: ["check", "level", "title"],
     rows: entries.map((check) => [check.id, check.level, check.title]),
+    entries,
+  };
+}
+
+/** The kinds of checks with how many there are of each, and of how many profiles. */
+async function listKinds(args: ListArguments): Promise<Listing> {
+  const { loadSuites } = await import("../checks/load.ts");
+  const { checkSelection } = await import("../runner/plan.ts");
+  const suites = membersOf(args.suite);
+  checkSelection(loadSuites(), { suites, checks: [] });
+  const entries = loadSuites()
+    .filter((suite) => suites.length === 0 || suites.includes(suite.id))
+    .flatMap((suite) => {
+      const kinds = new Map<string, { checks: number; profiles: Set<string> }>();
+      for (const { kind, profile } of suite.checks) {
+        if (kind === undefined) continue;
+        const known = kinds.get(kind) ?? { checks: 0, profiles: new Set<string>() };
+        known.checks += 1;
+        if (profile !== undefined) known.profiles.add(profile);
+        kinds.set(kind, known);
+      }
+      return [...kinds].map(([kind, { checks, profiles }]) => ({
+        suite: suite.id,
+        kind,
+        checks,
+        profiles: profiles.size,
+      }));
+    });
+  return {
+    header: ["suite", "kind", "checks", "profiles"],
+    rows: entries.map((entry) => [
+      entry.suite,
+      entry.kind,
+      String(entry.checks),
+      entry.profiles === 0 ? "" : String(entry.profiles),
+    ]),
     entries,
   };
 }

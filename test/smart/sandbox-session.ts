@@ -1,4 +1,9 @@
-import { openSession, type CheckContext, type Surroundings } from "../../lib/checks/context.ts";
+import {
+  openSession,
+  type CheckContext,
+  type Surroundings,
+  type TargetSession,
+} from "../../lib/checks/context.ts";
 import { loadConfiguration } from "../../lib/config/load.ts";
 import { resolveTargets, type Target } from "../../lib/config/targets.ts";
 import { createHttpClient } from "../../lib/http/client.ts";
@@ -10,6 +15,7 @@ export interface Opened {
   readonly sandbox: Sandbox;
   readonly target: Target;
   readonly exchanges: Exchange[];
+  readonly session: TargetSession;
   context(): CheckContext;
   close(): Promise<void>;
 }
@@ -43,6 +49,7 @@ export async function openOnSandbox(
     sandbox,
     target,
     exchanges,
+    session,
     context: () => session.context([]),
     async close() {
       await session.close();

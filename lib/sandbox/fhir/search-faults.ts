@@ -229,6 +229,16 @@ async function emptyAsError(call: BehaviourCall): Promise<Reply> {
   return outcomeReply(Number(call.with["status"] ?? 404), "Nothing was found.");
 }
 
+/** Refuses the search unless `with.unless` is asked too, such as a status that a server insists on. */
+async function insistOn(call: BehaviourCall): Promise<Reply> {
+  const asked = concerned(call);
+  const unless = text(call.with["unless"]) ?? "";
+  if (asked === undefined || [...asked.parameters.keys()].some((key) => nameOf(key) === unless))
+    return call.next();
+  call.changed();
+  return outcomeReply(400, `A search needs ${unless}.`);
+}
+
 /** Refuses the search (`with.status`, 400). */
 async function refuseSearch(call: BehaviourCall): Promise<Reply> {
   if (concerned(call) === undefined) return call.next();
@@ -308,6 +318,7 @@ export const searchFaults: Readonly<Record<string, Behaviour>> = {
   foreignPatient,
   heedFirst,
   ignoreParameter,
+  insistOn,
   losePage,
   refuseSearch,
   repeatPage,
