@@ -55,46 +55,50 @@ export function candidatesFor(
 ): readonly Candidate[] {
   const { base } = context.target;
   const found = new Map<string, { readonly candidate: Candidate; readonly tells: number }>();
-  for (const record of pool.slice(0, MOST_LOOKED_AT)) {
-    const candidate = candidateOf(record, names, write, base);
-    if (candidate === undefined) continue;
+  const all = pool
+    .slice(0, MOST_LOOKED_AT)
+    .flatMap((record) =>
+      candidatesOf(record, names, write, base).map((candidate) => ({ record, candidate })),
+    );
+  for (const { record, candidate } of all) {
     const parameters = parametersOf(candidate);
     const key = JSON.stringify(parameters);
     if (found.has(key) || matchSearch(record.resource, parameters, base) !== "yes") continue;
-    const others = known.some(
-      (other) =>
-        (candidate.patient === undefined || other.patient === candidate.patient) &&
-        matchSearch(other.resource, parameters, base) === "no",
-    );
-    found.set(key, { candidate, tells: others ? 1 : 0 });
+    const matches = known
+      .filter(({ patient }) => candidate.patient === undefined || patient === candidate.patient)
+      .map((other) => matchSearch(other.resource, parameters, base));
+    // What the server may read in two ways tells nothing; what leaves something out tells most.
+    const tells = (matches.includes("maybe") ? 0 : 2) + (matches.includes("no") ? 1 : 0);
+    found.set(key, { candidate, tells });
   }
   return [...found.values()]
     .toSorted((one, other) => other.tells - one.tells)
     .map(({ candidate }) => candidate);
 }
 
-function candidateOf(
+/** Values of one parameter, and searches of one resource, that are considered. */
+const MOST_VALUES = 4;
+
+function candidatesOf(
   record: RecordedResource,
   names: readonly string[],
   write: WriteValue,
   base: string,
-): Candidate | undefined {
-  const asked: AskedValue[] = [];
-  let patient: string | undefined;
+): readonly Candidate[] {
+  const { patient } = record;
+  const isOfPatient = patient !== undefined && names.includes("patient");
+  let found: readonly (readonly AskedValue[])[] = [[]];
   for (const name of names) {
-    if (name === "patient" && record.patient !== undefined) {
-      ({ patient } = record);
-      const text = write(name, { text: record.patient, withSystem: `Patient/${record.patient}` });
-      if (text === undefined) return undefined;
-      asked.push({ name, value: text, from: record });
-      continue;
-    }
-    const texts = valuesToAsk(record, name, base).flatMap((value) => write(name, value) ?? []);
-    const [value] = texts;
-    if (value === undefined) return undefined;
-    asked.push({ name, value, from: record });
+    const values =
+      name === "patient" && patient !== undefined
+        ? [{ text: patient, withSystem: `Patient/${patient}` }]
+        : valuesToAsk(record, name, base);
+    const written = [...new Set(values.flatMap((value) => write(name, value) ?? []))].slice(0, MOST_VALUES);
+    found = found
+      .flatMap((asked) => written.map((value) => [...asked, { name, value, from: record }]))
+      .slice(0, MOST_VALUES);
   }
-  return { asked, ...(patient === undefined ? {} : { patient }) };
+  return found.map((asked) => ({ asked, ...(isOfPatient ? { patient } : {}) }));
 }
 
 /** Says that nothing in reach can be searched for, and what could. */
