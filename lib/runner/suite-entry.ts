@@ -35,7 +35,16 @@ const others = resolveOthers(configuration, job.targets, process.env, job.sandbo
 const { planned } = planRun(resolved.targets, loadSuites(), job.checks);
 const recorder = openRecorder(job.out, job.evidence);
 const known = { ...resolved, targets: [...resolved.targets, ...others] };
-const { http, vault } = openClient(known, (exchange) => recorder.exchange(exchange), {}, job.firstExchange);
+let requests = 0;
+const { http, vault } = openClient(
+  known,
+  (exchange) => {
+    requests += 1;
+    recorder.exchange(exchange);
+  },
+  {},
+  job.firstExchange,
+);
 const answered = new Set(job.answered);
 const waivers = configuration.waivers();
 
@@ -54,6 +63,7 @@ const sessions = openSessions(known, http, surroundings);
 afterAll(async () => {
   await sessions.close();
   await http.close();
+  surroundings.announce(`requests sent: ${requests}\n`);
 });
 
 for (const target of resolved.targets) {

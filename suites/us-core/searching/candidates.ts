@@ -64,11 +64,13 @@ export function candidatesFor(
     const parameters = parametersOf(candidate);
     const key = JSON.stringify(parameters);
     if (found.has(key) || matchSearch(record.resource, parameters, base) !== "yes") continue;
-    const matches = known
-      .filter(({ patient }) => candidate.patient === undefined || patient === candidate.patient)
-      .map((other) => matchSearch(other.resource, parameters, base));
+    const matches = new Set(
+      known
+        .filter(({ patient }) => candidate.patient === undefined || patient === candidate.patient)
+        .map((other) => matchSearch(other.resource, parameters, base)),
+    );
     // What the server may read in two ways tells nothing; what leaves something out tells most.
-    const tells = (matches.includes("maybe") ? 0 : 2) + (matches.includes("no") ? 1 : 0);
+    const tells = (matches.has("maybe") ? 0 : 2) + (matches.has("no") ? 1 : 0);
     found.set(key, { candidate, tells });
   }
   return [...found.values()]
