@@ -7,7 +7,7 @@ interface Note {
   readonly type: readonly [string, string];
   /** Days after the visit. */
   readonly after: number;
-  readonly status?: "superseded" | "entered-in-error";
+  readonly status?: "superseded";
   readonly mediaType?: string;
 }
 
@@ -16,7 +16,7 @@ const NOTES: readonly Note[] = [
   { kind: "progress", type: ["11506-3", "Progress note"], after: 0 },
   { kind: "history", type: ["34117-2", "History and physical note"], after: 0 },
   { kind: "consultation", type: ["11488-4", "Consult note"], after: 3, status: "superseded" },
-  { kind: "procedure", type: ["28570-0", "Procedure note"], after: 4, status: "entered-in-error" },
+  { kind: "procedure", type: ["28570-0", "Procedure note"], after: 4 },
   { kind: "intervention", type: ["28570-0", "Procedure note"], after: 7 },
   { kind: "discharge", type: ["18842-5", "Discharge summary"], after: 66, mediaType: "application/xml" },
   { kind: "laboratory", type: ["11502-2", "Laboratory report"], after: 41 },

@@ -184,16 +184,17 @@ export function makePatient(chart: Chart): JsonObject[] {
   ];
 }
 
+/** Who is near to a patient, and who was. */
 export function makeRelatedPersons(chart: Chart): JsonObject[] {
-  const random = chart.random("related");
-  return [
-    {
+  const related = (kind: string, isActive: boolean, relationship: readonly [string, string]): JsonObject => {
+    const random = chart.random(kind);
+    return {
       resourceType: "RelatedPerson",
-      id: chart.idOf("related-person"),
+      id: chart.idOf(kind),
       meta: chart.meta(4, "us-core-relatedperson"),
-      active: true,
+      active: isActive,
       patient: chart.patient,
-      relationship: [concept(`${TERMINOLOGY}/v3-RoleCode`, "SIB", "sibling")],
+      relationship: [concept(`${TERMINOLOGY}/v3-RoleCode`, ...relationship)],
       name: [{ use: "official", family: random.pick(FAMILY), given: [random.pick(GIVEN)] }],
       telecom: [phone(`555-555-${String(random.between(1000, 9999))}`, "mobile")],
       gender: random.pick(["female", "male"]),
@@ -207,7 +208,11 @@ export function makeRelatedPersons(chart: Chart): JsonObject[] {
           country: "US",
         },
       ],
-    },
+    };
+  };
+  return [
+    related("related-person", true, ["SIB", "sibling"]),
+    related("related-person-former", false, ["NBOR", "neighbor"]),
   ];
 }
 
