@@ -92,6 +92,16 @@ describe("a tenant that does not do what US Core asks for", () => {
     });
   });
 
+  test.each([
+    ["us-core-goal", "Goal", "patient"],
+    ["us-core-bmi", "Observation", "patient+category"],
+  ])("is told so where no search of %s is answered at all", async (profile, type, search) => {
+    const answer = await verdictOf(`us-core.search:${profile}.${search}`, [
+      `us-core.searches-refused:${profile} ${type}`,
+    ]);
+    expect(answer?.verdict).toMatchObject({ status: "fail", findings: [{ code: "search.refused" }] });
+  });
+
   test("may insist on a status: then every status is named, and the evidence says so", async () => {
     const answer = await verdictOf("us-core.search:us-core-observation-lab.patient+category", [
       "us-core.status-insisted-on:Observation.status",

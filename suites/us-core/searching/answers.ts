@@ -147,6 +147,8 @@ const pagesAreWhole: Procedure = async (context, parameters) => {
     { purpose: `search of ${type} in pages of ${count}`, pages: MOST_PAGES },
   );
   showSearch(context, base.candidate, result, `pages of ${count}`);
+  if (result.kind === "refused" && !context.target.vendor)
+    throw new NotApplicable(`the server refuses _count (${result.status}), which nobody promises of it`);
   if (result.kind !== "found")
     return refusalFindings(result, `a search of ${type} with _count=${count} to be answered`);
   return [...result.defects, ...pageSizes(result, count), ...pageLosses(context, result, whole)];

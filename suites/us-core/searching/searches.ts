@@ -2,10 +2,11 @@
 import type { Procedure } from "../../../lib/checks/answer.ts";
 import { Blocked, NoData, NotApplicable, type CheckContext } from "../../../lib/checks/context.ts";
 import { declaredInteraction } from "../../../lib/checks/records/declared.ts";
+import { patientsInReach } from "../../../lib/checks/records/patients.ts";
 import type { RecordedResource } from "../../../lib/checks/records/records.ts";
 import { matchSearch } from "../../../lib/checks/records/search-values.ts";
 import { searchWithStatuses } from "../../../lib/checks/records/send-search.ts";
-import { STATUS_VALUES } from "../../../lib/checks/records/status-values.ts";
+import { FURTHER_VALUES, STATUS_VALUES } from "../../../lib/checks/records/status-values.ts";
 import type { Finding } from "../../../lib/checks/verdict.ts";
 import { spanOf } from "../../../lib/fhir/matching/date.ts";
 import type { SearchMethod } from "../../../lib/fhir/requests.ts";
@@ -69,26 +70,70 @@ const searchByValues: Procedure = async (context, parameters) => {
   const { type, profile, names } = rowOf(parameters);
   const method: SearchMethod = parameters["method"] === "POST" ? "POST" : "GET";
   await mustBeDeclared(context, type, names);
-  const { records, pool } = await poolOf(context, type, profile);
-  const candidates = candidatesFor(context, pool, records.resources, names, usual(type));
-  if (candidates.length === 0) throw noValues(type, names, profile?.slice(profile.lastIndexOf("/") + 1));
+  const { candidates, known, guessed } = await candidatesOrGuesses(context, type, names, profile);
   let refused: readonly Finding[] = [];
   for (const candidate of candidates.slice(0, MOST_TRIED)) {
     const query = { type, parameters: parametersOf(candidate), method };
     const purpose = `search of ${type} by ${listed(names)}`;
     const { result, withStatuses } = await searchWithStatuses(context, query, { purpose });
     if (result.kind === "found") {
+      if (guessed !== undefined) throw guessed;
       const note = withStatuses
         ? "the server asks for a status, so that every status was named (US Core, servers requiring status)"
         : undefined;
       showSearch(context, candidate, result, note);
-      return candidateFindings(context, candidate, result, records.resources);
+      return candidateFindings(context, candidate, result, known);
     }
     refused = refusalFindings(result, `a search of ${type} by ${listed(names)} to be answered`);
     showSearch(context, candidate, result);
   }
   return refused;
 };
+
+interface Askable {
+  readonly candidates: readonly Candidate[];
+  readonly known: readonly RecordedResource[];
+  /** Why nothing is known, where the candidates are guesses: an answer to one of them proves nothing. */
+  readonly guessed?: unknown;
+}
+
+/**
+ * Searches by values of the data; where there are no data because searches are refused, searches that any server can
+ * answer, so that the refusal is told by the check it belongs to.
+ *
+ * @throws NoData where nothing can be asked
+ */
+async function candidatesOrGuesses(
+  context: CheckContext,
+  type: string,
+  names: readonly string[],
+  profile: string | undefined,
+): Promise<Askable> {
+  try {
+    const { records, pool } = await poolOf(context, type, profile);
+    const known = records.resources;
+    const candidates = candidatesFor(context, pool, known, names, usual(type));
+    if (candidates.length === 0) throw noValues(type, names, profile?.slice(profile.lastIndexOf("/") + 1));
+    return { candidates, known };
+  } catch (error) {
+    const { ids } = error instanceof Blocked ? await context.fact(patientsInReach) : { ids: [] };
+    const guesses = ids.slice(0, 1).flatMap((patient) => {
+      const asked = names.flatMap((name): readonly AskedValue[] => {
+        const value = guess(type, name, patient);
+        return value === undefined ? [] : [{ name, value, from: undefined }];
+      });
+      return asked.length === names.length ? [{ asked, patient }] : [];
+    });
+    if (guesses.length === 0) throw error;
+    return { candidates: guesses, known: [], guessed: error };
+  }
+}
+
+/** A value that a parameter can have at any server. */
+function guess(type: string, name: string, patient: string): string | undefined {
+  if (name === "patient") return patient;
+  return [STATUS_VALUES[type], FURTHER_VALUES[type]].find((one) => one?.parameter === name)?.values[0];
+}
 
 /** Searches for one parameter written in several ways, each judged like any search. */
 async function inEveryForm(
