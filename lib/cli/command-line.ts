@@ -9,6 +9,7 @@ import { initCommand } from "./init.ts";
 import { listCommand } from "./list.ts";
 import { proveCommand } from "./prove.ts";
 import { reportCommand } from "./report.ts";
+import { revocationCommand } from "./revocation.ts";
 import { runCommand } from "./run.ts";
 import { sandboxCommand } from "./sandbox.ts";
 import { signoffCommand } from "./signoff.ts";
@@ -35,6 +36,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     reportCommand(done),
     validateCommand(done),
     signoffCommand(done),
+    revocationCommand(done),
   ];
   try {
     await yargs(args.map((arg) => (arg === "-" ? STANDARD_INPUT : arg)))
@@ -65,7 +67,18 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
-const COMMANDS = ["run", "sandbox", "prove", "list", "coverage", "init", "report", "validate", "signoff"];
+const COMMANDS = [
+  "run",
+  "sandbox",
+  "prove",
+  "list",
+  "coverage",
+  "init",
+  "report",
+  "validate",
+  "signoff",
+  "revocation",
+];
 
 function usageProblem(message: string, args: readonly string[]): string {
   const first = args.find((arg) => !arg.startsWith("-"));
