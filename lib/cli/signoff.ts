@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Argv } from "yargs";
 import { ConfigurationError } from "../config/errors.ts";
 import type { Decision } from "../report/signoff/model.ts";
@@ -107,8 +107,9 @@ async function signOff(args: SignoffArguments): Promise<number> {
           ({ rule, because, count }) =>
             `  ${rule.then}: ${rule.id}: ${because[0] ?? ""}${count > 1 ? ` (and ${count - 1} more)` : ""}`,
         ),
+        ...(decided === undefined ? [] : [`  decided by ${decided.by}, ${decided.role}`]),
         ...(key === undefined ? ["  not signed: give --key"] : [`  signed with the key ${key.kid}`]),
-        ...written.map((path) => `  ${path}`),
+        ...written.map((path) => `  ${shortened(path)}`),
       ];
       process.stdout.write(`${lines.join("\n")}\n`);
     }
@@ -118,6 +119,12 @@ async function signOff(args: SignoffArguments): Promise<number> {
       ? new ConfigurationError(error.message)
       : error;
   }
+}
+
+/** A path as short as it can be shown. */
+function shortened(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
 }
 
 function decisionOf({ decision, by, role, note }: SignoffArguments) {

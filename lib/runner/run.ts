@@ -299,7 +299,9 @@ function describeRun(
 function digests(configuration: Configuration, tenant: string): Readonly<Record<string, string>> {
   const { root } = ownPackage();
   const suites = loadSuites().flatMap((suite) => suite.files);
-  const packs = ["fhir-r4-4.0.1", "us-core-6.1.0"].map((pack) => `profiles/${pack}/manifest.json`);
+  const packs = ["fhir-r4-4.0.1", "us-core-6.1.0", "us-core-3.1.1"].map(
+    (pack) => `profiles/${pack}/manifest.json`,
+  );
   const files = [
     ...configuration.files(tenant).map((path) => [configName(path), path] as const),
     ...[...suites, ...packs].map((name) => [name, join(root, name)] as const),

@@ -3,13 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildReports } from "../../lib/report/build.ts";
+import { CHROMIUM, launchChromium } from "./chromium.ts";
 import { finding, verdict, writeExchange, writeResultsFolder, writeSampleRun } from "./fixture.ts";
 import { HOSTILE } from "./hostile.ts";
-
-const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 async function visit(page: Page, hash: string): Promise<void> {
   await page.evaluate((to) => {
@@ -21,19 +20,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`a report opened from disk (skipped witho
   const root = mkdtempSync(join(tmpdir(), "pages-"));
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser.close();

@@ -2,13 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildReports } from "../../lib/report/build.ts";
 import { shoppingList } from "../../lib/report/shopping-list.ts";
+import { CHROMIUM, launchChromium } from "./chromium.ts";
 import { verdict, writeResultsFolder } from "./fixture.ts";
-
-const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 const wanting = (check: string, wanted: string, api = "provider-patient-access") =>
   verdict(check, "no-data", { api, reason: "there is none", wanted });
@@ -63,19 +61,7 @@ describe("the list of test data that are wanted", () => {
       const folder = join(root, "page");
       writeResultsFolder(folder, RESULTS);
       await buildReports({ resultsDirs: [folder], out: folder, formats: ["allure"] });
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-          "--headless",
-          "--no-sandbox",
-          "--disable-gpu",
-          "--disable-quic",
-          "--no-first-run",
-          "--disable-background-networking",
-          "--disable-component-update",
-          "--disable-sync",
-        ],
-      });
+      const browser = await launchChromium();
       try {
         const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
         await page.goto(pathToFileURL(join(folder, "report.html")).href);

@@ -4,15 +4,14 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ResultCell, ResultTable } from "../../lib/checks/results.ts";
 import { buildReports } from "../../lib/report/build.ts";
 import { tableHtml, tableMarkdown, tablePage } from "../../lib/report/tables.ts";
+import { CHROMIUM, launchChromium } from "./chromium.ts";
 import { finding, verdict, writeResultsFolder } from "./fixture.ts";
 import { HOSTILE } from "./hostile.ts";
-
-const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 const LEAK: ResultCell = { text: "200, 3 resources", state: "bad", exchange: "x0001" };
 
@@ -98,19 +97,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`a table in the report (skipped without $
       }),
     ]);
     await buildReports({ resultsDirs: [root], out: root, formats: ["allure", "github"] });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser.close();

@@ -4,16 +4,16 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ResultTable } from "../../lib/checks/results.ts";
 import { signoffPage } from "../../lib/report/signoff/html.ts";
 import { signoffMarkdown } from "../../lib/report/signoff/markdown.ts";
+import { CHROMIUM, launchChromium } from "../report/chromium.ts";
 import { finding, verdict } from "../report/fixture.ts";
 import { HOSTILE as HOSTILE_TEXTS } from "../report/hostile.ts";
 import { GREEN, signOff, writeRun } from "./example.ts";
 
-const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const HOSTILE = Object.values(HOSTILE_TEXTS).join(" ");
 const LONG = "a-name-without-any-space-".repeat(12);
 
@@ -82,19 +82,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`the page (skipped without ${CHROMIUM})`,
     writeFileSync(join(root, "go.html"), signoffPage(signOff(green, { decided })));
     const conditional = signOff(green, { attestations: [] });
     writeFileSync(join(root, "conditional.html"), signoffPage(conditional));
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser.close();

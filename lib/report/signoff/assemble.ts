@@ -62,12 +62,11 @@ export function assembleSignoff(input: SignoffInput): Signoff {
     );
   }
   const problems = (status: Status): readonly Problem[] =>
-    results
-      .filter((result) => result.status === status)
-      .map((result) => ({
-        result,
-        means: settings.meaning.suites[result.suite] ?? settings.meaning.levels[result.level],
-      }));
+    alike(results.filter((result) => result.status === status)).map(([result, ...others]) => ({
+      result,
+      apis: [result.api, ...others.map(({ api }) => api)],
+      means: settings.meaning.suites[result.suite] ?? settings.meaning.levels[result.level],
+    }));
   return {
     schema: 1,
     tenant,
@@ -79,7 +78,7 @@ export function assembleSignoff(input: SignoffInput): Signoff {
     rules,
     checklist,
     counts: countStatuses(results),
-    suites: suiteCounts(results),
+    suites: suiteCounts(entry),
     failures: [...problems("fail"), ...problems("error")],
     warnings: problems("warn"),
     waivers: run.waivers ?? [],
@@ -94,8 +93,23 @@ function isBetter(decision: Decision, than: Decision): boolean {
   return DECISIONS.indexOf(decision) < DECISIONS.indexOf(than);
 }
 
-function suiteCounts(results: readonly CheckResult[]): readonly SuiteCounts[] {
-  return [...group(results).values()].map((members) => {
+/** Results of one check that say the same of several APIs, together: what is read once need not be read again. */
+function alike(results: readonly CheckResult[]): (readonly [CheckResult, ...CheckResult[]])[] {
+  const groups = new Map<string, [CheckResult, ...CheckResult[]]>();
+  for (const result of results) {
+    const { check, reason, findings, waived } = result;
+    const seen = findings.map(({ code, expected, actual, location }) => [code, expected, actual, location]);
+    const key = JSON.stringify([check, reason, seen, waived]);
+    const members = groups.get(key);
+    if (members === undefined) groups.set(key, [result]);
+    else members.push(result);
+  }
+  return [...groups.values()];
+}
+
+function suiteCounts({ run, results }: RunResults): readonly SuiteCounts[] {
+  const apis = run.targets.map(({ api }) => api);
+  return [...group(results, apis).values()].map((members) => {
     const [first] = members;
     return {
       api: first?.api ?? "",
@@ -107,11 +121,11 @@ function suiteCounts(results: readonly CheckResult[]): readonly SuiteCounts[] {
   });
 }
 
-function group(results: readonly CheckResult[]): Map<string, CheckResult[]> {
+function group(results: readonly CheckResult[], apis: readonly string[]): Map<string, CheckResult[]> {
   const groups = new Map<string, CheckResult[]>();
   const sorted = results.toSorted(
     (a, b) =>
-      a.api.localeCompare(b.api) ||
+      apis.indexOf(a.api) - apis.indexOf(b.api) ||
       a.suiteTitle.localeCompare(b.suiteTitle) ||
       LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level),
   );
@@ -158,11 +172,15 @@ function untested({ run, results }: RunResults): readonly Untested[] {
         ];
       });
   });
-  const notAsked = run.notAsked.map(({ api, suite, reason, checks }) => ({
-    kind: "not-asked" as const,
-    reason,
-    checks: [`${suite} at ${api}`],
-    count: checks,
-  }));
+  const reasons = [...new Set(run.notAsked.map(({ reason }) => reason))];
+  const notAsked = reasons.map((reason) => {
+    const members = run.notAsked.filter((one) => one.reason === reason);
+    return {
+      kind: "not-asked" as const,
+      reason,
+      checks: members.map(({ api, suite }) => `${suite} at ${api}`),
+      count: members.reduce((sum, { checks }) => sum + checks, 0),
+    };
+  });
   return [...found, ...notAsked];
 }

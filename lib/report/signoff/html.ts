@@ -177,11 +177,12 @@ function countsSection({ suites, counts, run }: Signoff): string {
 
 function problemsSection(id: string, title: string, problems: readonly Problem[], none: string): string {
   if (problems.length === 0) return section(id, title, [`<p>${none}</p>`]);
-  return section(id, `${title} (${problems.length})`, problems.map(problemHtml));
+  const count = problems.reduce((sum, { apis }) => sum + apis.length, 0);
+  return section(id, `${title} (${count})`, problems.map(problemHtml));
 }
 
 function problemHtml(problem: Problem): string {
-  const { result, means } = problem;
+  const { result, apis, means } = problem;
   const findings = result.findings.slice(0, FINDINGS_SHOWN).map((finding) => {
     const sentence = saysItAll(finding) ? "" : `${text(findingTitle(finding))}: `;
     const place = finding.location === undefined ? "" : ` at ${breakable(finding.location)}`;
@@ -192,7 +193,7 @@ function problemHtml(problem: Problem): string {
   const waived = waivedSentence(problem);
   return [
     `<article class="problem"><h3>${text(result.title, 300)}</h3>`,
-    `<p class="where">${STATUS_WORDS[result.status]} · ${result.level} · ${name(result.check)} at ${name(result.api)}</p>`,
+    `<p class="where">${STATUS_WORDS[result.status]} · ${result.level} · ${name(result.check)} at ${apis.map(name).join(", ")}</p>`,
     ...(findings.length === 0
       ? [`<p>${text(headline(result))}</p>`]
       : [
@@ -301,6 +302,9 @@ function provenanceSection(signoff: Signoff): string {
       "Run",
       `${name(run.run)}, ${time(run.startedAt)} to ${run.endedAt === undefined ? "no end" : time(run.endedAt)}`,
     ],
+    ...(run.resumed ?? []).map(
+      ({ at, kept }) => ["Resumed", `${time(at)}, with ${kept} verdicts from before`] as const,
+    ),
     ["Made", time(signoff.at)],
     ["Harness", text(`${run.harness.name} ${run.harness.version}, Node.js ${run.harness.node}`)],
     ["Evidence", text(run.evidence)],

@@ -104,11 +104,12 @@ export function signoffMarkdown(signoff: Signoff): string {
 function problems(title: string, found: readonly Problem[]): string {
   if (found.length === 0) return `## ${title}\n\nNone.`;
   const items = found.map((problem) => {
-    const { result, means } = problem;
+    const { result, apis, means } = problem;
     const waived = waivedSentence(problem);
-    return `- ${codeSpan(result.check)} at ${codeSpan(result.api)} (${result.level}): ${text(headline(result))} **For the application:** ${text(means)}${result.remedy === undefined ? "" : ` **What to do:** ${text(result.remedy)}`}${waived === undefined ? "" : ` **${text(waived)}**`}`;
+    return `- ${codeSpan(result.check)} at ${apis.map(codeSpan).join(", ")} (${result.level}): ${text(headline(result))} **For the application:** ${text(means)}${result.remedy === undefined ? "" : ` **What to do:** ${text(result.remedy)}`}${waived === undefined ? "" : ` **${text(waived)}**`}`;
   });
-  return `## ${title} (${found.length})\n\n${items.join("\n")}`;
+  const count = found.reduce((sum, { apis }) => sum + apis.length, 0);
+  return `## ${title} (${count})\n\n${items.join("\n")}`;
 }
 
 function text(value: string): string {

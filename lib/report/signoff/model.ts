@@ -58,9 +58,11 @@ export interface SuiteCounts {
   readonly waived: number;
 }
 
-/** A failure or a warning with what it means for the application. */
+/** A failure or a warning with what it means for the application: one for all APIs that answered alike. */
 export interface Problem {
   readonly result: CheckResult;
+  /** Where it was found, first that of `result`. */
+  readonly apis: readonly string[];
   readonly means: string;
 }
 

@@ -26,7 +26,7 @@ export function itemWords(item: AnsweredItem): string {
 export const UNTESTED_WORDS: Readonly<Record<Untested["kind"], string>> = {
   blocked: "Blocked: the question could not be asked",
   "no-data": "No test data",
-  "not-applicable": "Not applicable: not offered",
+  "not-applicable": "Not applicable",
   "not-asked": "Not asked of this API",
 };
 

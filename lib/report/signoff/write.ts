@@ -34,9 +34,9 @@ export async function writeSignoff(
 ): Promise<readonly string[]> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const evidence = join(results, "evidence");
-  const names = existsSync(evidence) ? readdirSync(evidence) : [];
-  for (const name of ["run.json", "results.ndjson", ...names.map((one) => `evidence/${one}`)])
-    copy(join(results, name), join(folder, name));
+  const names = existsSync(evidence) ? readdirSync(evidence, { withFileTypes: true }) : [];
+  const files = names.filter((one) => one.isFile()).map(({ name }) => `evidence/${name}`);
+  for (const name of ["run.json", "results.ndjson", ...files]) copy(join(results, name), join(folder, name));
   for (const [name, path] of configuration) if (existsSync(path)) copy(path, join(folder, name));
   const page = signoffPage(signoff);
   const write = (name: string, text: string): string => {
@@ -44,15 +44,15 @@ export async function writeSignoff(
     writeFileSync(path, text, { mode: 0o600 });
     return path;
   };
-  const files = [
+  const reports = [
     write(PAGE_FILE, page),
     write("signoff.md", signoffMarkdown(signoff)),
     write("signoff.json", `${JSON.stringify(signoff, null, 1)}\n`),
   ];
-  if (key === undefined) return files;
+  if (key === undefined) return reports;
   const statement = await signStatement(stateOf(signoff, folder), key);
   write(PAGE_FILE, withStatement(page, statement));
-  return [...files, write(STATEMENT_FILE, statement)];
+  return [...reports, write(STATEMENT_FILE, statement)];
 }
 
 function copy(from: string, to: string): void {
