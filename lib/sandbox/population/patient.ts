@@ -120,7 +120,7 @@ function names(chart: Chart): JsonObject[] {
     period: { end: "2015-06-30" },
   };
   return chart.number % 24 === 23
-    ? [current, old, { use: "nickname", _family: absent("unknown") }]
+    ? [current, old, { use: "nickname", ...absent("unknown") }]
     : [current, old];
 }
 
