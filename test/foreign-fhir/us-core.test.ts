@@ -1,10 +1,9 @@
-import type { Resource } from "@medplum/fhirtypes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadSuites } from "../../lib/checks/load.ts";
 import { populate } from "../../lib/sandbox/population/population.ts";
 import type { Target } from "../../lib/config/targets.ts";
 import { answerSuite, having, targetAt } from "../suites/server.ts";
-import { startForeignServer, type ForeignServer } from "./server.ts";
+import { startForeignServer, type ForeignResource, type ForeignServer } from "./server.ts";
 
 // Binary, Endpoint and Media are left out on purpose.
 const TYPES = [
@@ -72,7 +71,7 @@ describe("a server that is not ours", () => {
       const resources = TYPES.flatMap((type) => structuredClone(population.ofType(type).slice(0, MOST)));
       const spoilt = resources.find(({ resourceType }) => resourceType === "Immunization");
       delete spoilt?.["vaccineCode"];
-      return JSON.parse(JSON.stringify(resources).replaceAll("{base}", base)) as Resource[];
+      return JSON.parse(JSON.stringify(resources).replaceAll("{base}", base)) as ForeignResource[];
     });
     const target: Target = { ...targetAt(server.base, "system"), access: "public", authorization: "none" };
     verdicts = await answerSuite("us-core", target);

@@ -104,6 +104,12 @@ describe("a check is not proven", () => {
     expect(proof?.faults[0]?.problem).toMatch(/expected the finding json\.type, got json\.not-contained/);
   });
 
+  test("when its fault makes it fail, and a lack of data is all that it declares", async () => {
+    const proof = await prove({ proofs: [{ id: "smart-configuration.without-s256", finding: "no-data" }] });
+    expect(proof?.proven).toBe(false);
+    expect(proof?.faults[0]?.problem).toMatch(/expected no-data, got fail/);
+  });
+
   test("when its fault is not there", async () => {
     const proof = await prove({
       proofs: [{ id: "smart-configuration.no-such-fault", finding: "json.type" }],
