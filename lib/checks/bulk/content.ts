@@ -79,7 +79,8 @@ async function fetchContent(
   const access = bulkAccess(aside, asker);
   const keys = createGathered();
   const threads = guide === undefined ? 0 : Math.min(availableParallelism(), MOST_THREADS);
-  const examiner = openExaminer(context.target.base, guide, threads);
+  const announced = manifest.files.reduce((sum, { count = 0 }) => sum + count, 0);
+  const examiner = openExaminer(context.target.base, guide, threads, announced);
   const deadline = await exportDeadline(context);
   const progress = createProgress(context, manifest.files.length);
   const found = new Map<ManifestFile, ExportedFile>();

@@ -37,17 +37,25 @@ export interface Examiner {
 const CHUNK_BYTES = 256 * 1024;
 /** Less than this does not repay the start of threads. */
 const WORTH_THREADS = 12 * 1024 * 1024;
+const WORTH_THREADS_RESOURCES = 10_000;
 /** Pieces of one file that wait for a thread. */
 const MOST_AHEAD = 4;
 
 /**
  * @param guide whose profiles resources are judged by; undefined: they are only counted
  * @param threads how many may be started when there is much to judge; 0: none
+ * @param announced how many resources there are, as far as it is known
  */
-export function openExaminer(base: string, guide: string | undefined, threads: number): Examiner {
+export function openExaminer(
+  base: string,
+  guide: string | undefined,
+  threads: number,
+  announced: number,
+): Examiner {
   let here: Promise<ReturnType<typeof createExaminer>> | undefined;
   let pool: Promise<Pool> | undefined;
-  let done = 0;
+  // Definitions that this thread has loaded stay in memory: with much to come they are left to the others.
+  let done = announced > WORTH_THREADS_RESOURCES ? WORTH_THREADS : 0;
   const settings = {
     guide,
     profiles: [],
