@@ -9,7 +9,7 @@ import {
   type ExportContent,
   type KickOff,
 } from "../../lib/checks/bulk/index.ts";
-import { deletedButExported } from "../../lib/checks/bulk/content.ts";
+import { deletedButExported, deletedTypes } from "../../lib/checks/bulk/content.ts";
 import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { sameUrl } from "../../lib/checks/urls.ts";
 import { grantedToken } from "../../lib/checks/tokens.ts";
@@ -257,8 +257,7 @@ function defectsOf({ defects }: ExportContent["census"]): number {
 
 /** Files of deletions hold transaction Bundles of DELETE requests. */
 export const deletedFilesValid: Procedure = async (context) => {
-  for (const content of await contents(context, "deleted")) {
-    const { deletions, files } = content;
+  for (const { deletions, files } of await contents(context, "deleted")) {
     const own = files.filter(({ file }) => file.kind === "deleted");
     if (own.length === 0) continue;
     const wrong = [
@@ -282,39 +281,44 @@ export const deletedFilesValid: Procedure = async (context) => {
 export const deletedNotExported: Procedure = async (context) => {
   for (const content of await contents(context, "deleted")) {
     if (content.keys.deleted.size === 0) continue;
-    const both = deletedButExported(content);
+    const both = deletedButExported(await withOutputOf(context, content));
     if (both.size === 0) return [];
+    const expected = "no deleted resource among the output";
     const actual = `${countsInWords(both)} in both`;
-    return [
-      {
-        code: "export.deleted-in-output",
-        expected: "no deleted resource among the output",
-        actual,
-        ...manifestExchange(content),
-      },
-    ];
+    return [{ code: "export.deleted-in-output", expected, actual, ...manifestExchange(content) }];
   }
   throw new NotApplicable("no manifest lists deletions");
 };
+
+/** The same export with its files of the types that were deleted. */
+async function withOutputOf(context: CheckContext, content: ExportContent): Promise<ExportContent> {
+  const main = await context.fact(mainContent);
+  if (content === main) return main;
+  const types = [...deletedTypes(content)].map((type) => `output ${type}`).toSorted();
+  return await context.fact(contentOf(await deletionsExport(context), undefined, ["deleted", ...types]));
+}
+
+/** An export that tells what was deleted. */
+async function deletionsExport(context: CheckContext) {
+  return exportOf({ level: await exportLevel(context), parameters: [["_since", LONG_AGO]] });
+}
 
 /** Exports that may list messages, or deletions: the main one first, then one that asks for them. */
 async function contents(context: CheckContext, kind: "error" | "deleted"): Promise<readonly ExportContent[]> {
   const main = await context.fact(mainContent);
   if (main.files.some(({ file }) => file.kind === kind)) return [main];
-  const level = await exportLevel(context);
-  const kickOff: KickOff =
-    kind === "error"
-      ? {
-          level,
-          parameters: [
-            ["_type", "Patient"],
-            ["_noSuchParameter", "1"],
-          ],
-          headers: { prefer: "respond-async, handling=lenient" },
-        }
-      : { level, parameters: [["_since", LONG_AGO]] };
   try {
-    return [main, await context.fact(contentOf(exportOf(kickOff)))];
+    if (kind === "deleted")
+      return [main, await context.fact(contentOf(await deletionsExport(context), undefined, ["deleted"]))];
+    const lenient: KickOff = {
+      level: await exportLevel(context),
+      parameters: [
+        ["_type", "Patient"],
+        ["_noSuchParameter", "1"],
+      ],
+      headers: { prefer: "respond-async, handling=lenient" },
+    };
+    return [main, await context.fact(contentOf(exportOf(lenient), undefined, ["error"]))];
   } catch (error) {
     if (error instanceof NotApplicable) return [main];
     throw error;

@@ -7,6 +7,7 @@ import { Blocked, type CheckContext, type Fact } from "../context.ts";
 import { mainExport, markRead, teller, type CompletedExport } from "./export.ts";
 import { createGathered, fetchFile, openExaminer, type ExportedFile, type Gathered } from "./files.ts";
 import { addKeys, keysOfFile, openFileJournal, type FileJournal } from "./journal.ts";
+import { keepFile } from "./kept-files.ts";
 import { bulkAccess, bulkSettings, exportDeadline, type Asker } from "./session.ts";
 
 /** An export with all that its files hold. */
@@ -37,13 +38,24 @@ export const mainContent: Fact<ExportContent> = {
   },
 };
 
-/** The content of another export, counted but not judged. */
-export function contentOf(completed: Fact<CompletedExport>, asker?: Asker): Fact<ExportContent> {
+/**
+ * The content of another export, counted but not judged.
+ *
+ * @param only which files are fetched: `deleted`, or `output Patient`; absent: all
+ */
+export function contentOf(
+  completed: Fact<CompletedExport>,
+  asker?: Asker,
+  only?: readonly string[],
+): Fact<ExportContent> {
   return {
-    name: `data of the ${completed.name}`,
+    name: `data of the ${completed.name}${only === undefined ? "" : `: ${only.join(", ")}`}`,
     explainedBy: "bulk-export.files-accessible",
     provide: async (context) =>
-      await fetchContent(context, await context.fact(completed), asker === undefined ? {} : { asker }),
+      await fetchContent(context, await context.fact(completed), {
+        ...(asker === undefined ? {} : { asker }),
+        ...(only === undefined ? {} : { only }),
+      }),
   };
 }
 
@@ -61,6 +73,7 @@ interface ContentWish {
   /** Whose profiles resources are judged by; absent: they are only counted. */
   readonly guide?: string;
   readonly asker?: Asker;
+  readonly only?: readonly string[];
   /** Where finished files are written down. */
   readonly journal?: FileJournal | undefined;
 }
@@ -68,7 +81,7 @@ interface ContentWish {
 async function fetchContent(
   context: CheckContext,
   completed: CompletedExport,
-  { guide, asker = {}, journal }: ContentWish,
+  { guide, asker = {}, journal, only }: ContentWish,
 ): Promise<ExportContent> {
   const { manifest } = completed;
   if (manifest === undefined) {
@@ -84,7 +97,10 @@ async function fetchContent(
   const deadline = await exportDeadline(context);
   const progress = createProgress(context, manifest.files.length);
   const found = new Map<ManifestFile, ExportedFile>();
-  const waiting = manifest.files.values();
+  const wanted = manifest.files.filter(
+    ({ kind, type }) => only === undefined || only.includes(kind) || only.includes(`${kind} ${type}`),
+  );
+  const waiting = wanted.values();
   const lane = async (): Promise<void> => {
     for (const file of waiting) {
       const options = {
@@ -100,7 +116,14 @@ async function fetchContent(
       const before = journal?.take(file, keys);
       if (before === undefined) {
         const own = keysOfFile();
-        const exported = await fetchFile(file, options, own);
+        // Of the export that is looked through as a whole; others are parts of it.
+        const kept = guide === undefined ? undefined : await keepFile(context.kept.folder, settings, file);
+        const exported = await fetchFile(
+          file,
+          kept === undefined ? options : { ...options, keep: (bytes) => kept.write(bytes) },
+          own,
+        );
+        await kept?.end();
         if (exported.facts.problem === undefined) journal?.put(exported, own);
         addKeys(keys, own);
         found.set(file, exported);
@@ -197,6 +220,11 @@ export function ofOtherPatients({ keys }: ExportContent): ReadonlyMap<string, nu
     found.set(type, (found.get(type) ?? 0) + 1);
   }
   return found;
+}
+
+/** Types of the resources that an export says were deleted. */
+export function deletedTypes({ keys }: ExportContent): ReadonlySet<string> {
+  return new Set([...keys.deleted.view()].flatMap((key) => typeOfKey(key) ?? []));
 }
 
 /** Deleted resources that are exported all the same, by type. */
