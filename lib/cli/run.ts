@@ -19,6 +19,7 @@ interface RunArguments {
   readonly failOn?: "fail" | "warn";
   readonly format?: readonly string[];
   readonly evidence?: "full" | "masked" | "none";
+  readonly keepFiles: boolean;
   readonly config?: string;
   readonly json: boolean;
 }
@@ -75,6 +76,11 @@ export function runCommand(done: Done) {
           choices: ["full", "masked", "none"] as const,
           describe: "How much of exchanges to keep [full in the sandbox, else masked]",
         },
+        "keep-files": {
+          type: "boolean",
+          default: false,
+          describe: "Keep the files of bulk exports in the results directory, readable by their owner only",
+        },
         config: {
           type: "string",
           requiresArg: true,
@@ -107,7 +113,12 @@ async function run(args: RunArguments): Promise<number> {
   };
   const evidence = args.evidence ?? earlier?.evidence;
   const failOn = args.failOn ?? earlier?.failOn ?? "fail";
-  const targets = { tenant: args.tenant, environment: args.environment, apis };
+  const targets = {
+    tenant: args.tenant,
+    environment: args.environment,
+    apis,
+    ...(args.keepFiles ? { keepFiles: true as const } : {}),
+  };
   const configuration = loadConfiguration(args.config);
   checkSelection(loadSuites(), checks);
   configuration.tenant(targets.tenant);

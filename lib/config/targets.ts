@@ -117,6 +117,8 @@ export interface TargetSelection {
   readonly environment: string;
   /** API ids; empty means all that the tenant has. */
   readonly apis: readonly string[];
+  /** Keep the files of exports; how, says the configuration. */
+  readonly keepFiles?: true;
 }
 
 export interface ResolvedTargets {
@@ -200,7 +202,8 @@ export function resolveTargets(
   const targets = apis.map((api) => {
     const target = entry.apis[api];
     if (target === undefined) throw new Error(`unreachable: ${api}`);
-    return buildTarget(configuration, tenant, selection.environment, entry, api, target, hosts, env);
+    const built = buildTarget(configuration, tenant, selection.environment, entry, api, target, hosts, env);
+    return selection.keepFiles === true ? keepingFiles(built) : built;
   });
   const ca = sandbox?.ca ?? readAuthority(configuration, environment.certificateAuthority);
   return {
@@ -421,6 +424,12 @@ export const BULK_DEFAULTS: BulkSettings = {
   maxLineBytes: 32 * 1024 * 1024,
   fileOrigins: [],
 };
+
+/** A target whose exported files are kept: readable by their owner only, where its configuration says no more. */
+function keepingFiles(target: Target): Target {
+  const bulk = target.bulk ?? BULK_DEFAULTS;
+  return { ...target, bulk: { ...bulk, keepFiles: bulk.keepFiles ?? "plain" } };
+}
 
 function bulkOf(
   { fileKey, ...entry }: BulkEntry,
