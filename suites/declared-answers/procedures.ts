@@ -5,14 +5,13 @@ import { isObject, select } from "../../lib/checks/select.ts";
 import { subjectOf } from "../../lib/checks/subject.ts";
 import { accessToken, grantedToken } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
-import { differences, readResourceXml, throughXml } from "../../lib/fhir/xml.ts";
+import { xmlDisagreements } from "../../lib/checks/xml-agreement.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 
 type Resource = Readonly<Record<string, unknown>>;
 
 /** What says that something is not there, whatever the statement declares (FHIR R4 §http). */
 const NOT_THERE = new Set([404, 405, 410, 501]);
-const SHOWN = 5;
 
 /** GETs something below the base URL with the target's own token. */
 async function read(
@@ -197,34 +196,8 @@ const patientReadAsXml: Procedure = async (context) => {
   }
   const refused = refusal(response, "a patient as XML");
   if (refused.length > 0) return refused;
-  let xml: object;
-  try {
-    xml = readResourceXml(new TextDecoder("utf-8", { fatal: true }).decode(response.body));
-  } catch {
-    // What a parser says of a body may repeat it; this body is about a patient.
-    return [
-      {
-        code: "fhir.xml",
-        expected: "a FHIR resource as XML",
-        actual: "a body that cannot be read",
-        exchange,
-      },
-    ];
-  }
-  if (differences(compared(known), compared(xml), 1).length === 0) return [];
-  return differences(compared(throughXml(known)), compared(xml), SHOWN).map((location) => ({
-    code: "fhir.xml-differs",
-    expected: "the same in XML as in JSON",
-    actual: "they differ here",
-    location,
-    exchange,
-  }));
+  return xmlDisagreements(known, response);
 };
-
-/** Without the narrative, whose white space XML does not keep, and what another version would have. */
-function compared(resource: object): object {
-  return Object.fromEntries(Object.entries(resource).filter(([name]) => name !== "text" && name !== "meta"));
-}
 
 const patientVersionRead: Procedure = async (context) => {
   const known = await context.fact(patient);

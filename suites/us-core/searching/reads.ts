@@ -13,11 +13,12 @@ import { isObject, select } from "../../../lib/checks/select.ts";
 import { subjectOf } from "../../../lib/checks/subject.ts";
 import { accessToken } from "../../../lib/checks/tokens.ts";
 import type { Finding } from "../../../lib/checks/verdict.ts";
+import { withoutNarrative, xmlDisagreements } from "../../../lib/checks/xml-agreement.ts";
 import { getRequest } from "../../../lib/fhir/requests.ts";
 import { isResource, type Resource } from "../../../lib/fhir/resource.ts";
-import { differences, readResourceXml, throughXml } from "../../../lib/fhir/xml.ts";
+import { differences } from "../../../lib/fhir/xml.ts";
 import type { HttpResponse } from "../../../lib/http/types.ts";
-import { capped, nameOf } from "./judging.ts";
+import { nameOf } from "./judging.ts";
 import { poolOf } from "./pool.ts";
 
 /** Resources of a profile that are read. */
@@ -32,11 +33,6 @@ const versionOf = (resource: Resource): string | undefined => {
   const version = isObject(resource["meta"]) ? resource["meta"]["versionId"] : undefined;
   return typeof version === "string" ? version : undefined;
 };
-
-/** Without the narrative and what a server says of its own copy. */
-function compared(resource: object): object {
-  return Object.fromEntries(Object.entries(resource).filter(([name]) => name !== "text" && name !== "meta"));
-}
 
 async function get(
   context: CheckContext,
@@ -105,7 +101,7 @@ function readFindings(context: CheckContext, record: RecordedResource, read: Rea
     ];
   }
   if (versionOf(known) !== versionOf(resource)) return [];
-  return differences(compared(known), compared(resource), SHOWN).map((location) => ({
+  return differences(withoutNarrative(known), withoutNarrative(resource), SHOWN).map((location) => ({
     code: "read.differs",
     expected: "the same by a read as by a search",
     actual: `a ${type} that differs here`,
@@ -165,7 +161,7 @@ const versionRead: Procedure = async (context, parameters) => {
       exchange,
     });
   }
-  for (const location of differences(compared(record.resource), compared(json), SHOWN)) {
+  for (const location of differences(withoutNarrative(record.resource), withoutNarrative(json), SHOWN)) {
     findings.push({
       code: "read.differs",
       expected: "the same by its version as without",
@@ -348,30 +344,7 @@ const xmlEqualsJson: Procedure = async (context, parameters) => {
   if (status !== 200) {
     return [{ code: "read.xml-refused", expected: `a ${type} as XML`, actual: `status ${status}`, exchange }];
   }
-  let xml: object;
-  try {
-    xml = readResourceXml(new TextDecoder("utf-8", { fatal: true }).decode(response.body));
-  } catch {
-    // What a parser says of a body may repeat it; this body is about a patient.
-    return [
-      {
-        code: "fhir.xml",
-        expected: "a FHIR resource as XML",
-        actual: "a body that cannot be read",
-        exchange,
-      },
-    ];
-  }
-  if (differences(compared(known), compared(xml), 1).length === 0) return [];
-  return capped(
-    differences(compared(throughXml(known)), compared(xml), SHOWN).map((location) => ({
-      code: "fhir.xml-differs",
-      expected: "the same in XML as in JSON",
-      actual: "they differ here",
-      location,
-      exchange,
-    })),
-  );
+  return xmlDisagreements(known, response);
 };
 
 export const readProcedures: Readonly<Record<string, Procedure>> = {
