@@ -1,6 +1,12 @@
 /** Ways around a type's scope: includes, chains and exports. */
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import {
+  Blocked,
+  NoData,
+  NotApplicable,
+  RequestFailed,
+  type CheckContext,
+} from "../../lib/checks/context.ts";
 import { declaredTypes, type DeclaredType } from "../../lib/checks/records/declared.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
 import { subjectOf } from "../../lib/checks/subject.ts";
@@ -194,14 +200,18 @@ export const exportKept: Procedure = async (context, parameters) => {
     }
     return exportedOutside(await manifestOf(context, grant, location), grant);
   } finally {
-    await context.send({
-      method: "DELETE",
-      url: location,
-      bearer: grant.bearer,
-      purpose: "end of the export",
-    });
+    await endExport(context, grant, location);
   }
 };
+
+/** Ends an export, if it can be; whether it can is no question of scopes. */
+export async function endExport(context: CheckContext, grant: Grant, url: string): Promise<void> {
+  try {
+    await context.send({ method: "DELETE", url, bearer: grant.bearer, purpose: "end of the export" });
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+  }
+}
 
 function declaresExport({ target }: CheckContext): boolean {
   return target.access === "system" && target.standards.some((standard) => standard.startsWith("bulk-data"));

@@ -4,13 +4,16 @@ import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/che
 import { declaredTypes, type DeclaredType } from "../../lib/checks/records/declared.ts";
 import { recordsOf } from "../../lib/checks/records/records.ts";
 import type { ResultCell } from "../../lib/checks/results.ts";
+import type { Resource } from "../../lib/fhir/resource.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
+import { endExport } from "./around.ts";
 import { foreignAmong, foreignIds, ownPatients, strangers } from "./foreign.ts";
 import { typesWithCheck } from "./rows.ts";
-import { permits, subjectType, usualGrant, type Grant } from "./grants.ts";
+import { patientGrant, permits, subjectType, type Grant } from "./grants.ts";
 import {
   answerWords,
   getOf,
+  isTelling,
   ownPatient,
   probe,
   readOf,
@@ -18,6 +21,9 @@ import {
   type Probe,
   type Question,
 } from "./probes.ts";
+
+/** A search that names nobody: what it shows is a leak, what it does not show says little. */
+const UNGUIDED = "search without a patient";
 
 /** Pages of a search that are looked at. */
 const MOST_PAGES = 5;
@@ -30,13 +36,19 @@ const WANTED =
 interface Asked {
   readonly how: string;
   readonly probe: Probe;
-  /** How many resources of another patient came. */
+  /** How many resources of another patient came, and of which types. */
   readonly foreign: number;
+  readonly types: readonly string[];
+}
+
+function asked(how: string, seen: Probe, foreign: readonly Resource[]): Asked {
+  const types = [...new Set(foreign.map(({ resourceType }) => resourceType))];
+  return { how, probe: seen, foreign: foreign.length, types };
 }
 
 async function ask(context: CheckContext, grant: Grant, question: Question): Promise<Asked> {
   const seen = await probe(context, grant, question);
-  return { how: question.how, probe: seen, foreign: (await foreignAmong(context, seen.resources)).length };
+  return asked(question.how, seen, await foreignAmong(context, seen.resources));
 }
 
 /** A read of what is another patient's: whatever comes back with this id is a leak. */
@@ -49,17 +61,17 @@ async function askForeign(
   const seen = await probe(context, grant, question);
   const came = seen.resources.filter((resource) => resource["id"] === id);
   const others = await foreignAmong(context, seen.resources);
-  return { how: question.how, probe: seen, foreign: new Set([...came, ...others]).size };
+  return asked(question.how, seen, [...new Set([...came, ...others])]);
 }
 
-function leakOf(type: string, { how, probe: seen, foreign }: Asked): readonly Finding[] {
+function leakOf(type: string, { how, probe: seen, foreign, types }: Asked): readonly Finding[] {
   return foreign === 0
     ? []
     : [
         {
           code: "patient.leak",
           expected: `no ${type} of another patient`,
-          actual: `${foreign} of another patient, with status ${seen.status}`,
+          actual: `${foreign} of another patient (${types.join(", ")}), with status ${seen.status}`,
           location: how,
           exchange: seen.exchange,
         },
@@ -88,9 +100,9 @@ async function askAll(context: CheckContext, type: string): Promise<TypeAnswers>
   if (declared === undefined) {
     throw new NotApplicable(`the CapabilityStatement does not declare the resource type ${type}`);
   }
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   if (!permits(grant, type, "r") && !permits(grant, type, "s")) {
-    throw new Blocked(`the usual token has no scope for ${type}: nothing of it would come anyway`);
+    throw new Blocked(`the token has no scope for ${type}: nothing of it would come anyway`);
   }
   const ids = await foreignIds(context, type);
   const { patient } = await context.fact(strangers);
@@ -103,7 +115,33 @@ async function askAll(context: CheckContext, type: string): Promise<TypeAnswers>
     ...reads.map((id) => askForeign(context, grant, readOf(context, type, id), id)),
     ...searches.map((question) => ask(context, grant, question)),
   ]);
+  const telling = answers.filter((one) => isTelling(one.probe) && one.how !== UNGUIDED);
+  if (ids.length > 0 && telling.length === 0 && answers.every(({ foreign }) => foreign === 0)) {
+    const [first] = answers;
+    throw new Blocked(
+      first === undefined
+        ? `the CapabilityStatement declares no way to reach ${type}`
+        : `no request for ${type} of another patient was answered (${answerWords(first.probe)})`,
+    );
+  }
   return { type, answers, known: ids.length > 0 };
+}
+
+/** As {@link answersFor}, for several types; one that cannot be asked about has no answers. */
+async function answersForAll(
+  context: CheckContext,
+  types: readonly string[],
+): Promise<readonly TypeAnswers[]> {
+  return await Promise.all(
+    types.map(async (type) => {
+      try {
+        return await answersFor(context, type);
+      } catch (error) {
+        if (!(error instanceof Blocked)) throw error;
+        return { type, answers: [], known: false };
+      }
+    }),
+  );
 }
 
 async function searchesFor(
@@ -126,7 +164,7 @@ async function searchesFor(
     .slice(0, 1)
     .map((id) => searchOf(context, type, [["_id", id]], "GET", "search by the resource's id"));
   return [
-    searchOf(context, type, [["_count", "50"]], "GET", "search without a patient"),
+    searchOf(context, type, [["_count", "50"]], "GET", UNGUIDED),
     ...byPatient,
     ...(type === "Patient" ? [] : byId),
   ];
@@ -152,7 +190,7 @@ export const othersConfined: Procedure = async (context, parameters) => {
   const types = await typesInReach(context, except);
   if (types.length === 0)
     throw new NotApplicable("the CapabilityStatement declares no further types in reach");
-  const answers = await Promise.all(types.map((type) => answersFor(context, type)));
+  const answers = await answersForAll(context, types);
   const findings = answers.flatMap(({ type, answers: asked }) => asked.flatMap((one) => leakOf(type, one)));
   const told = answers.some(({ answers: asked }) => asked.some(({ probe: { kind } }) => kind !== "failed"));
   if (findings.length === 0 && !told) throw await unknown(context, types.join(", "));
@@ -163,7 +201,7 @@ async function typesInReach(
   context: CheckContext,
   except: ReadonlySet<string> = new Set(),
 ): Promise<readonly string[]> {
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   return [...(await context.fact(declaredTypes)).values()]
     .filter(({ type, interactions }) => {
       const isReached =
@@ -177,7 +215,7 @@ async function typesInReach(
 
 const COLUMNS = [
   "read",
-  "search without a patient",
+  UNGUIDED,
   "search by the other patient",
   "search by the other patient, by POST",
   "search by both patients",
@@ -187,7 +225,7 @@ const COLUMNS = [
 /** Every type in reach and every way to ask for another patient's, in one table. */
 export const confinementMatrix: Procedure = async (context) => {
   const types = await typesInReach(context);
-  const answers = await Promise.all(types.map((type) => answersFor(context, type)));
+  const answers = await answersForAll(context, types);
   const { words } = await context.fact(strangers);
   context.table({
     id: "confinement-matrix",
@@ -212,8 +250,9 @@ function confinementCell(asked: readonly Asked[]): ResultCell {
     const { status, exchange } = leak.probe;
     return { text: `LEAK: ${status}, ${leak.foreign} of another`, state: "bad", exchange };
   }
-  const { kind, exchange } = first.probe;
-  const text = kind === "data" ? `${answerWords(first.probe)}, none of another` : answerWords(first.probe);
+  const { kind, exchange, status } = first.probe;
+  const words = status === 0 ? "no answer" : String(status);
+  const text = kind === "data" ? `${words}, none of another` : kind === "empty" ? `${words}, nothing` : words;
   if (kind === "failed") return { text, state: "warning", exchange };
   return { text, state: kind === "unsupported" ? "muted" : "good", exchange };
 }
@@ -277,17 +316,23 @@ export const wayConfined: Procedure = async (context, parameters) => {
   const make = WAYS[way];
   if (make === undefined) throw new Error(`there is no way ${way}`);
   const other = await stranger(context);
-  const type = await context.fact(subjectType);
-  const grant = await usualGrant(context);
-  const asked = await Promise.all(
+  const type = way === "docref" ? "DocumentReference" : await context.fact(subjectType);
+  if ((await foreignIds(context, type)).length === 0) {
+    throw new NoData(`no ${type} of another patient is known`, WANTED);
+  }
+  const grant = await patientGrant(context);
+  const answers = await Promise.all(
     (await make(context, type, other)).map((question) => ask(context, grant, question)),
   );
-  return asked.flatMap((one) => leakOf("resource", one));
+  if (answers.every(({ probe: { kind } }) => kind === "failed")) {
+    throw new Blocked("the server answered no such request");
+  }
+  return answers.flatMap((one) => leakOf("resource", one));
 };
 
 /** Versions and histories of another patient's resources do not come. */
 export const versionsConfined: Procedure = async (context) => {
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const declared = await context.fact(declaredTypes);
   const types = [await context.fact(subjectType), "Patient", "Condition"].filter((type) => {
     const interactions = declared.get(type)?.interactions;
@@ -341,7 +386,7 @@ function withoutBody({ request }: Question): Question["request"] {
 /** A search of few a page, with the links followed. */
 async function pagedSearch(context: CheckContext): Promise<readonly (Asked & { readonly next?: string })[]> {
   const type = await context.fact(subjectType);
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const count: readonly (readonly [string, string])[] = [
     ["patient", await ownPatient(context)],
     ["_count", "5"],
@@ -370,7 +415,7 @@ export const linkConfined: Procedure = async (context) => {
   const url = next.replaceAll(encodeURIComponent(own), encodeURIComponent(other));
   if (url === next)
     throw new NotApplicable("the paging links do not name the patient: there is nothing to change");
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const type = await context.fact(subjectType);
   if (new URL(url).origin !== grant.bearer.origin) {
     throw new NotApplicable("the paging links lead to another host, which gets no token from here");
@@ -385,7 +430,7 @@ export const linkConfined: Procedure = async (context) => {
 
 /** What own resources include is not another patient's, `_include` and `_revinclude` alike. */
 export const includesConfined: Procedure = async (context) => {
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const own = await ownPatient(context);
   const types = [...(await context.fact(declaredTypes)).values()].filter(
     ({ type, searchParameters, interactions, includes, revIncludes }) =>
@@ -423,7 +468,7 @@ const SHARED = ["Practitioner", "Organization", "Location", "PractitionerRole", 
 
 /** What refers to a practitioner, an organization or a location is not shown when it is another patient's. */
 export const sharedConfined: Procedure = async (context) => {
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const declared = await context.fact(declaredTypes);
   const own = await context.fact(ownPatients);
   if (own.size === 0) throw new NoData("no patient is known", "a patient");
@@ -471,7 +516,7 @@ const REFERRING = new Set([
 
 /** An export cannot be started with a patient's token. */
 export const exportClosed: Procedure = async (context) => {
-  const grant = await usualGrant(context);
+  const grant = await patientGrant(context);
   const findings: Finding[] = [];
   for (const path of ["$export", "Patient/$export"]) {
     const { request } = getOf(context, path, [], path);
@@ -486,12 +531,7 @@ export const exportClosed: Procedure = async (context) => {
     if (response.status !== 202) continue;
     const status = response.headers.get("content-location");
     if (status !== undefined && URL.canParse(status) && new URL(status).origin === grant.bearer.origin) {
-      await context.send({
-        method: "DELETE",
-        url: status,
-        bearer: grant.bearer,
-        purpose: "end of the export",
-      });
+      await endExport(context, grant, status);
     }
     findings.push({
       code: "export.started",

@@ -1,6 +1,6 @@
 /** Enforcement: what a token with one scope opens, type by type. */
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { declaredTypes } from "../../lib/checks/records/declared.ts";
 import { recordsOf } from "../../lib/checks/records/records.ts";
 import type { ResultCell } from "../../lib/checks/results.ts";
@@ -19,6 +19,7 @@ import {
 import {
   answerWords,
   getOf,
+  isTelling,
   issueCodes,
   knownId,
   plainSearch,
@@ -93,7 +94,7 @@ function leakOf(grant: Grant, cell: Cell): Finding | undefined {
 /** What is permitted and does not work. */
 function lossOf(grant: Grant, cell: Cell): Finding | undefined {
   const { type, interaction, inside, probe: seen } = cell;
-  if (!inside || seen === undefined || seen.kind === "data" || seen.kind === "unsupported") return undefined;
+  if (!inside || seen === undefined || seen.kind === "data" || !isTelling(seen)) return undefined;
   // A search may truly find nothing, where nothing was found by the same search before.
   if (seen.kind === "empty" && !cell.found) return undefined;
   return {
@@ -128,7 +129,7 @@ export const insideWorks: Procedure = async (context, parameters) => {
   }
   const types = await fillScopes(context, parameters["types"] ?? "{type}");
   const findings: Finding[] = [];
-  let asked = 0;
+  const seen: Probe[] = [];
   for (const type of types) {
     for (const interaction of parameters["interactions"] as readonly Interaction[]) {
       const cell = await cellOf(context, grant, type, interaction);
@@ -142,11 +143,14 @@ export const insideWorks: Procedure = async (context, parameters) => {
         });
         continue;
       }
-      if (cell.probe !== undefined) asked += 1;
+      if (cell.probe !== undefined) seen.push(cell.probe);
       findings.push(...[lossOf(grant, cell)].filter(present));
     }
   }
-  if (asked === 0 && findings.length === 0) {
+  if (findings.length > 0) return findings;
+  const silent = seen.find((one) => one.kind === "failed") ?? (seen.some(isTelling) ? undefined : seen[0]);
+  if (silent !== undefined) throw new Blocked(`a request was answered with ${answerWords(silent)}`);
+  if (seen.length === 0) {
     throw new NotApplicable(`the CapabilityStatement does not declare how to reach ${types.join(" and ")}`);
   }
   return findings;
@@ -238,9 +242,7 @@ async function outside(
 ): Promise<{ readonly findings: readonly Finding[]; readonly told: boolean }> {
   const grant = await grantWithout(context, type);
   const cells = await Promise.all(EVERY_WAY.map((way) => cellOf(context, grant, type, way)));
-  const told = cells.some(
-    ({ probe: seen }) => seen !== undefined && seen.kind !== "unsupported" && seen.kind !== "failed",
-  );
+  const told = cells.some(({ probe: seen }) => seen !== undefined && isTelling(seen));
   return { findings: cells.map((cell) => leakOf(grant, cell)).filter(present), told };
 }
 
@@ -270,11 +272,7 @@ export const refusedAs: Procedure = async (context, parameters) => {
     const found = { location: `${interaction} of ${type}`, exchange: seen.exchange };
     if (seen.status === 403) refusals += 1;
     if (as === "refused") {
-      if (
-        seen.kind === "empty" ||
-        seen.kind === "failed" ||
-        (seen.kind === "absent" && interaction === "search")
-      )
+      if (seen.kind === "empty" || (seen.kind === "failed" && seen.status > 0))
         findings.push({
           code: "scope.not-refused",
           expected: "status 403",
@@ -282,7 +280,7 @@ export const refusedAs: Procedure = async (context, parameters) => {
           ...found,
         });
     } else if (as === "forbidden") {
-      if (seen.status === 401 || (seen.kind === "absent" && interaction === "read"))
+      if (seen.status === 401 || seen.kind === "absent")
         findings.push({ code: "http.status", expected: "status 403", actual: answerWords(seen), ...found });
     } else if (seen.status === 403) {
       const codes = issueCodes(seen);
@@ -329,7 +327,7 @@ export const matrix: Procedure = async (context) => {
   context.table({
     id: "enforcement-matrix",
     title: "Enforcement matrix: scope × interaction × resource type",
-    columns: ["Resource type", ...columns.flatMap((scope) => ways.map((way) => `${scope} ${way}`))],
+    columns: ["Resource type", ...columns.flatMap((scope) => ways.map((way) => `${way} with ${scope}`))],
     rows: rows.map(({ type, cells }) => [type, ...cells.map(({ grant, cell }) => shownCell(grant, cell))]),
     note: "Each cell is the answer to one request with a token that has this one scope. What the scope permits has to come, everything else has to be refused with 403. A dash: not declared, or nothing known to ask for.",
   });

@@ -8,13 +8,18 @@ import {
 } from "../../lib/checks/context.ts";
 import { declaredTypes } from "../../lib/checks/records/declared.ts";
 import { patientsInReach } from "../../lib/checks/records/patients.ts";
-import { readOnce, recordsOf } from "../../lib/checks/records/records.ts";
+import { readOnce, recordsOf, referencesIn } from "../../lib/checks/records/records.ts";
 import { search } from "../../lib/checks/records/searching.ts";
 import { searchWithStatuses } from "../../lib/checks/records/send-search.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
+import type { Target } from "../../lib/config/targets.ts";
 import { readReference } from "../../lib/fhir/reference.ts";
 import type { Resource } from "../../lib/fhir/resource.ts";
+import { patientGrant, patientOf } from "./grants.ts";
 import { attachedBinaries } from "./probes.ts";
+
+/** Targets of a Provenance whose subjects are looked up. */
+const MOST_TARGETS = 10;
 
 /** Resources of a type of another patient that are asked for. */
 const MOST_IDS = 2;
@@ -25,13 +30,14 @@ export const ownPatients: Fact<ReadonlySet<string>> = {
   explainedBy: "auth-flows.standalone-patient",
   async provide(context) {
     const { ids } = await context.fact(patientsInReach);
+    const named = patientOf(await patientGrant(context));
     const records = await recordsOf(context, "Patient");
     const linked = records.resources.flatMap(({ resource }) =>
       select(resource, "/link/*/other/reference").flatMap(({ value }) =>
         typeof value === "string" ? (patientIn(value, context.target.base) ?? []) : [],
       ),
     );
-    return new Set([...ids, ...linked]);
+    return new Set([...ids, ...(named === undefined ? [] : [named]), ...linked]);
   },
 };
 
@@ -79,10 +85,7 @@ async function beside(context: CheckContext, own: string): Promise<CheckContext 
   for (const api of context.otherApis) {
     try {
       const other = context.elsewhere(api);
-      const { access, party, uuid, fhirVersion } = other.target;
-      const { target } = context;
-      if (access !== "system" || party !== target.party || uuid !== target.uuid) continue;
-      if (fhirVersion !== target.fhirVersion || other.target.generation !== target.generation) continue;
+      if (other.target.access !== "system" || !isSameServer(context.target, other.target)) continue;
       const read = await readOnce(other, "Patient", own);
       if (read.resource !== undefined) return other;
       reason = `${api} does not know the patient in context by the same id (status ${read.status})`;
@@ -92,6 +95,13 @@ async function beside(context: CheckContext, own: string): Promise<CheckContext 
     }
   }
   return reason;
+}
+
+/** Whether two APIs have the same records: of one tenant and party, or at one host where the vendor's form says nothing. */
+function isSameServer(one: Target, other: Target): boolean {
+  if (one.fhirVersion !== other.fhirVersion || one.vendor !== other.vendor) return false;
+  if (!one.vendor) return new URL(one.base).origin === new URL(other.base).origin;
+  return one.party === other.party && one.uuid === other.uuid && one.generation === other.generation;
 }
 
 const isUnavailable = (error: unknown): error is Error =>
@@ -149,7 +159,7 @@ async function findForeign(context: CheckContext, type: string): Promise<readonl
     if (result.kind !== "found") return [];
     const own = await context.fact(ownPatients);
     return result.matches
-      .filter(({ resource }) => subjectsOf(resource, system.target.base).every((id) => !own.has(id)))
+      .filter(({ resource }) => !mentions(resource, own, system.target.base))
       .flatMap(({ resource }) => idOf(resource))
       .slice(0, MOST_IDS);
   } catch (error) {
@@ -221,6 +231,14 @@ export function subjectsOf(resource: Resource, base: string): readonly string[] 
   );
 }
 
+/** Whether a resource refers to one of some patients, wherever. */
+function mentions(resource: Resource, patients: ReadonlySet<string>, base: string): boolean {
+  return referencesIn(resource).some((reference) => {
+    const id = patientIn(reference, base);
+    return id !== undefined && patients.has(id);
+  });
+}
+
 /**
  * Those of some resources that are another patient's. What does not say whose it is counts as nobody's; Provenance
  * is whose its targets are, which an API for system access can tell.
@@ -233,6 +251,8 @@ export async function foreignAmong(
   const { base } = context.target;
   const isForeign = async (resource: Resource): Promise<boolean> => {
     if (resource.resourceType === "Group") return subjectsOf(resource, base).some((id) => !own.has(id));
+    // A family's insurance is everybody's of whom it speaks: what names an own patient anywhere is no stranger's.
+    if (mentions(resource, own, base)) return false;
     const subjects =
       resource.resourceType === "Provenance"
         ? await targetSubjects(context, resource)
@@ -248,7 +268,7 @@ async function targetSubjects(context: CheckContext, provenance: Resource): Prom
   const { source } = await context.fact(strangers);
   const { base } = context.target;
   const found: string[] = [];
-  for (const { value } of select(provenance, "/target/*/reference").slice(0, 2)) {
+  for (const { value } of select(provenance, "/target/*/reference").slice(0, MOST_TARGETS)) {
     if (typeof value !== "string") continue;
     const direct = patientIn(value, base);
     const parsed = readReference(value, base);

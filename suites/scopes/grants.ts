@@ -1,11 +1,12 @@
 import { Blocked, NoData, NotApplicable, type CheckContext, type Fact } from "../../lib/checks/context.ts";
 import { declaredTypes } from "../../lib/checks/records/declared.ts";
+import { patientsInReach } from "../../lib/checks/records/patients.ts";
 import { recordsOf } from "../../lib/checks/records/records.ts";
 import { accessToken, grantedToken } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { BearerToken } from "../../lib/http/types.ts";
 import { scopeKey } from "../../lib/smart/scopes/algebra.ts";
-import { parseScope, type ClinicalScope, type Scope } from "../../lib/smart/scopes/scope.ts";
+import { formatScope, parseScope, type ClinicalScope, type Scope } from "../../lib/smart/scopes/scope.ts";
 import type { GrantedToken } from "../../lib/smart/token-response.ts";
 
 /** A token with what was asked for and what the server said it gives. */
@@ -41,21 +42,23 @@ export async function grantOf(context: CheckContext, clinical: readonly string[]
   assureLogins(context);
   const scopes = scopeSet(context, clinical);
   const token = await grantedToken(context, { scopes });
-  return made(context, token, clinical, await accessToken(context, { scopes }));
+  const grant = made(token, clinical, await accessToken(context, { scopes }));
+  const patient = patientOf(grant);
+  if (patient !== undefined && patient !== (await context.fact(patientsInReach)).ids[0]) {
+    throw new Blocked(
+      "the login led to another patient than the first: name one in the configuration (patients)",
+    );
+  }
+  return grant;
 }
 
 /** The grant that all other suites use: everything the registration may have. */
 export async function usualGrant(context: CheckContext): Promise<Grant> {
   const token = await grantedToken(context);
-  return made(context, token, token.scopes ?? [], await accessToken(context));
+  return made(token, token.scopes ?? [], await accessToken(context));
 }
 
-function made(
-  context: CheckContext,
-  token: GrantedToken,
-  asked: readonly string[],
-  bearer: BearerToken,
-): Grant {
+function made(token: GrantedToken, asked: readonly string[], bearer: BearerToken): Grant {
   const effective = (token.scopes ?? asked).flatMap((text) => parseScope(text) ?? []);
   return {
     token,
@@ -104,15 +107,44 @@ export function refusedFindings(error: unknown, asked: readonly string[]): reado
 }
 
 /**
- * A person is asked once for each scope set, and these are two dozen.
+ * What is granted for given scopes needs a login for each scope set: two dozen, and not by a refresh, which may keep
+ * the scopes of the login before it.
  *
  * @throws Blocked
  */
 function assureLogins({ target }: CheckContext): void {
-  if (target.login?.driver !== "manual" || target.login.repeat) return;
+  const { login } = target;
+  if (login?.driver === "refresh-token") {
+    throw new Blocked(
+      "it needs a login for a scope set of its own, and the login driver is refresh-token, which has nobody to log in: use form or browser",
+    );
+  }
+  if (login?.driver !== "manual" || login.repeat) return;
   throw new Blocked(
-    "it needs a login for a scope set of its own, and the login driver is manual: use form, browser or refresh-token, or have the person asked for each (login.repeat)",
+    "it needs a login for a scope set of its own, and the login driver is manual: use form or browser, or have the person asked for each (login.repeat)",
   );
+}
+
+/** The patient that a token response names. */
+export function patientOf({ token }: Grant): string | undefined {
+  const { patient } = token.json;
+  return typeof patient === "string" && patient !== "" ? patient : undefined;
+}
+
+/**
+ * A grant of patient level and nothing else: with a scope of user level a practitioner may see other patients.
+ *
+ * @throws Blocked when there is none
+ */
+export async function patientGrant(context: CheckContext): Promise<Grant> {
+  const usual = await usualGrant(context);
+  const own = usual.scopes.filter(({ level }) => level === "patient");
+  if (own.length > 0 && own.length === usual.scopes.length) return usual;
+  const grant = await grantOf(context, own.length === 0 ? ["patient/*.rs"] : own.map(formatScope));
+  if (grant.scopes.some(({ level }) => level !== "patient")) {
+    throw new Blocked(`the server granted ${toldWords(grant)}, which is not of patient level alone`);
+  }
+  return grant;
 }
 
 const LIKED = ["Observation", "Condition", "AllergyIntolerance", "Encounter", "Immunization", "Procedure"];

@@ -12,6 +12,7 @@ import { grantOf, levelOf, permits, refusedFindings, scopeSet, toldWords, type G
 import {
   answerWords,
   getOf,
+  isTelling,
   ownPatient,
   probe,
   readOf,
@@ -167,18 +168,19 @@ export const granularSubset: Procedure = async (context, parameters) => {
     searchOf(context, type, [["patient", await ownPatient(context)]]),
   );
   const [first] = pages;
-  if (first === undefined || first.kind === "refused" || first.kind === "failed" || first.kind === "absent") {
+  if (first === undefined) throw new Error("unreachable: a search has a first page");
+  if (first.kind === "refused" || first.kind === "absent") {
     return [
       {
         code: "scope.not-honoured",
         expected: `a search of ${type} with ${toldWords(grant)}`,
-        actual: first === undefined ? "no answer" : answerWords(first),
+        actual: answerWords(first),
         location: "search",
-        ...(first === undefined ? {} : { exchange: first.exchange }),
+        exchange: first.exchange,
       },
     ];
   }
-  if (first.kind === "unsupported") {
+  if (!isTelling(first)) {
     throw new Blocked(`the search by patient alone was answered with ${answerWords(first)}`);
   }
   const found = new Set(resources.map(idOf));
@@ -280,10 +282,13 @@ export const granularHolds: Procedure = async (context, parameters) => {
   const restricted = await grantedRestricted(context, category);
   const questions = await make(context, category, restricted);
   const findings: Finding[] = [];
+  let told = false;
   for (const question of questions) {
     const { pages } = await follow(context, restricted.grant, question);
+    told ||= pages.some(isTelling);
     findings.push(...leaksOf(pages, category, restricted.grant, question.how));
   }
+  if (!told) throw new NotApplicable("the server does not answer such a request, whatever the token");
   return findings;
 };
 
@@ -294,7 +299,8 @@ export const granularInside: Procedure = async (context, parameters) => {
   const findings: Finding[] = [];
   for (const one of inside.slice(0, 3)) {
     const seen = await probe(context, grant, readOf(context, category.type, idOf(one)));
-    if (seen.kind === "data" || seen.kind === "unsupported") continue;
+    if (!isTelling(seen)) throw new Blocked(`a read was answered with ${answerWords(seen)}`);
+    if (seen.kind === "data") continue;
     findings.push({
       code: "scope.not-honoured",
       expected: `a read of ${category.type} of category ${category.code} with ${toldWords(grant)}`,

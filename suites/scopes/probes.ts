@@ -102,6 +102,11 @@ export function issueCodes({ json }: Probe): readonly string[] | undefined {
   return select(json, "/issue/*/code").flatMap(({ value }) => (typeof value === "string" ? [value] : []));
 }
 
+/** Whether an answer says anything about access. */
+export function isTelling({ kind }: Probe): boolean {
+  return kind !== "unsupported" && kind !== "failed";
+}
+
 /** What an answer was, in words. */
 export function answerWords({ kind, status, resources }: Probe): string {
   if (status === 0) return "no answer";
