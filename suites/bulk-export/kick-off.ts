@@ -182,6 +182,8 @@ const parametersAccepted: Procedure = async (context, { variants }) => {
 const parametersRefused: Procedure = async (context, { parameters: given, method, prefer }) => {
   const parameters = parametersOf(given);
   const level = await exportLevel(context);
+  if (level.kind === "system" && parameters.some(([name]) => name === "patient"))
+    throw new NotApplicable("only exports of everything are offered, and patient is not for them");
   const { response } = await tryKickOff(context, {
     level,
     parameters,

@@ -28,6 +28,7 @@ import {
   rangesRight,
 } from "./files.ts";
 import { kickOffProcedures } from "./kick-off.ts";
+import { parameterProcedures } from "./parameters.ts";
 import {
   deleteAccepted,
   deletedFilesGone,
@@ -73,6 +74,7 @@ import {
 /** What data cannot say about exports. */
 export const procedures: Readonly<Record<string, Procedure>> = {
   ...kickOffProcedures,
+  ...parameterProcedures,
   asRead,
   asSearched,
   attachmentsFreeOf,
