@@ -15,6 +15,9 @@ import type { BearerToken, HttpResponse } from "../../lib/http/types.ts";
 import { refreshRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken, TokenAnswer } from "../../lib/smart/token-response.ts";
 
+/** How much longer than a revocation may take a token has to last, in seconds. */
+export const SPARE_SECONDS = 30;
+
 /** Statuses that say: no access. */
 export const CLOSED = new Set([401, 403]);
 
@@ -74,14 +77,23 @@ export async function callApi(
   });
 }
 
-/** Whether an application has lost its access; a token that would end by itself is renewed, so that its end is no sign. */
+/** When a token ends by itself, in milliseconds since 1970; infinite where the server does not say. */
+export function endOf({ receivedAt, expiresIn }: GrantedToken): number {
+  return expiresIn === undefined ? Number.POSITIVE_INFINITY : receivedAt + expiresIn * 1000;
+}
+
+/**
+ * Whether an application has lost its access. A token that would end by itself is renewed, so that its end is no sign.
+ *
+ * @param seconds how long the token has to last from now
+ */
 export async function lost(
   context: CheckContext,
   client: ClientRegistration,
   token: GrantedToken,
+  seconds: number,
 ): Promise<{ isLost: boolean; token: GrantedToken }> {
-  const endsSoon =
-    token.expiresIn !== undefined && Date.now() > token.receivedAt + (token.expiresIn - 45) * 1000;
+  const endsSoon = Date.now() > endOf(token) - seconds * 1000;
   const refreshToken = token.refreshToken;
   if (isService(context) || (endsSoon && refreshToken !== undefined)) {
     const answer = isService(context)

@@ -19,7 +19,7 @@ export function noteRestoration(
 }
 
 const restorationWords = (context: CheckContext, client: ClientRegistration) =>
-  `The tenant owner of ${context.target.tenantName} now authorizes the application ${client.id} again.`;
+  `Ask the tenant owner of ${context.target.tenantName} to authorize the application ${client.id} again.`;
 
 export async function approve(
   context: CheckContext,

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { Blocked, type CheckContext } from "../../lib/checks/context.ts";
 import { isTold, readAsked, writeAsked, type Act, type Asked } from "../../lib/checks/waiting.ts";
 import type { Guided, TenantOwner, Withdrawal } from "../../lib/config/owner.ts";
@@ -128,7 +128,7 @@ async function askPerson(context: CheckContext, guided: Guided, change: Change):
   const asked = question(context, guided, change);
   writeAsked(kept, asked);
   const until = Date.parse(asked.until);
-  const out = kept.folder === undefined ? undefined : dirname(dirname(kept.folder));
+  const out = kept.folder === undefined ? undefined : shown(dirname(dirname(kept.folder)));
   const confirm =
     out === undefined ? "" : ` When it is done: careconnect-conformance revocation --done --out ${out}\n`;
   surroundings.announce(
@@ -164,6 +164,12 @@ function question({ kept }: CheckContext, guided: Guided, change: Change): Asked
     until: new Date(now + guided.minutes * 60_000).toISOString(),
     state: "waiting",
   };
+}
+
+/** A folder as short as it can be named from here. */
+function shown(folder: string): string {
+  const short = relative(process.cwd(), folder);
+  return short === "" || short.startsWith("..") ? folder : short;
 }
 
 const clock = (time: number) => new Date(time).toLocaleTimeString("en-GB", { timeZoneName: "short" });

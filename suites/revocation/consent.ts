@@ -5,7 +5,7 @@ import { grantedToken } from "../../lib/checks/tokens.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 import type { GrantedToken, TokenAnswer } from "../../lib/smart/token-response.ts";
-import { callApi, CLOSED, lost, ownToken, requestRefresh } from "./access.ts";
+import { callApi, CLOSED, lost, SPARE_SECONDS, ownToken, requestRefresh } from "./access.ts";
 import { repeatUntil, withdrawConsent } from "./change.ts";
 import { beginCourse, type Course, type Piece } from "./course.ts";
 import { orFindings } from "./judge.ts";
@@ -36,9 +36,9 @@ const consentWithdrawn: Fact<Course> = {
       await withdrawConsent(own, how, {
         act: "withdraw",
         application: client.id,
-        words: `${own.target.login?.user ?? "The user"} now withdraws the consent to the application ${client.id}.`,
+        words: `Ask ${own.target.login?.user ?? "the user"} to withdraw the consent to the application ${client.id}.`,
         noticed: async (one) => {
-          const seen = await lost(one, client, token);
+          const seen = await lost(one, client, token, how.effectSeconds + SPARE_SECONDS);
           token = seen.token;
           return seen.isLost;
         },

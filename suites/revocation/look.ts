@@ -19,7 +19,16 @@ import type { HttpResponse } from "../../lib/http/types.ts";
 import type { AuthorizationOutcome } from "../../lib/smart/drivers/driver.ts";
 import { tokenOperationRequest } from "../../lib/smart/token-request.ts";
 import type { GrantedToken, TokenAnswer } from "../../lib/smart/token-response.ts";
-import { bearerOf, callApi, CLOSED, isService, ownToken, requestRefresh, requestToken } from "./access.ts";
+import {
+  bearerOf,
+  callApi,
+  CLOSED,
+  isService,
+  ownToken,
+  requestRefresh,
+  requestToken,
+  endOf,
+} from "./access.ts";
 import { repeatUntil } from "./change.ts";
 import { beginCourse, type Course, type Piece } from "./course.ts";
 import { REVOCABLE } from "./registration.ts";
@@ -74,10 +83,17 @@ export async function lookAtAll(
   const course = beginCourse(context);
   const since = Date.now();
   const { token } = held;
+  const assureAlive = () => {
+    if (Date.now() < endOf(token) - 1000) return;
+    throw new Blocked("the token from before had ended by itself by then, so that nothing can be told by it");
+  };
   const left = () => Math.max(0, owner.effectSeconds - (Date.now() - since) / 1000);
   await course.observe(SEEN.accessToken, async (own) => {
     const attempt = () => callApi(own, token, "old token after the revocation");
-    return await repeatUntil(attempt, ({ status }) => CLOSED.has(status), owner.effectSeconds, since);
+    assureAlive();
+    const tried = await repeatUntil(attempt, ({ status }) => CLOSED.has(status), owner.effectSeconds, since);
+    if (tried.after !== undefined) assureAlive();
+    return tried;
   });
   await course.observe(SEEN.refresh, async (own) => {
     if (token.refreshToken === undefined) throw new NotApplicable("no refresh token was issued");
@@ -98,8 +114,11 @@ export async function lookAtAll(
     }
     return await exchangeToken(own, code.request, "code from before the revocation");
   });
-  await course.observe(SEEN.calls, (own) => callEverything(own, token));
-  await lookAtExports(course, token, held);
+  await course.observe(SEEN.calls, (own) => {
+    assureAlive();
+    return callEverything(own, token);
+  });
+  await lookAtExports(course, token, held, assureAlive);
   await course.observe(SEEN.introspection, (own) => introspect(own, client, token));
   await lookWithoutTokens(course, client, owner, undefined);
   return course;
@@ -190,9 +209,15 @@ async function callEverything(context: CheckContext, token: GrantedToken): Promi
   return calls;
 }
 
-async function lookAtExports(course: Course, token: GrantedToken, held: Holdings): Promise<void> {
+async function lookAtExports(
+  course: Course,
+  token: GrantedToken,
+  held: Holdings,
+  assureAlive: () => void,
+): Promise<void> {
   const get = (url: string | undefined, what: string) => (own: CheckContext) => {
     if (url === undefined) throw new NotApplicable(`there was no ${what} before the revocation`);
+    assureAlive();
     const bearer = bearerOf(own, token.accessToken);
     return own.send({
       method: "GET",

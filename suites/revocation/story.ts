@@ -3,7 +3,7 @@ import { authorizeAnew, explained, granted } from "../../lib/checks/tokens.ts";
 import { readAsked, type Act, type Asked } from "../../lib/checks/waiting.ts";
 import type { TenantOwner } from "../../lib/config/owner.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
-import { callApi, isService, lost, requestToken } from "./access.ts";
+import { callApi, isService, lost, requestToken, endOf, SPARE_SECONDS } from "./access.ts";
 import { changeAuthorization, repeatUntil } from "./change.ts";
 import { beginCourse, type Course } from "./course.ts";
 import { REVOCABLE, revocable, tenantOwner, turns } from "./registration.ts";
@@ -128,6 +128,9 @@ async function revokeAndLook(
   }
   let { token } = begun.held;
   await holdElsewhere(context);
+  const spare = owner.effectSeconds + SPARE_SECONDS;
+  // Exports may have taken longer than the token lives.
+  if (Date.now() > endOf(token) - spare * 1000) ({ token } = await lost(context, client, token, spare));
   if (owner.driver === "http") {
     // Whatever becomes of this process: the next one, or a person, must know that access is to be given back.
     noteRestoration(context, client, "waiting");
@@ -136,9 +139,9 @@ async function revokeAndLook(
   await changeAuthorization(context, owner, {
     act: "revoke",
     application: client.id,
-    words: `The tenant owner of ${context.target.tenantName} now revokes the authorization of the application ${client.id}.`,
+    words: `Ask the tenant owner of ${context.target.tenantName} to revoke the authorization of the application ${client.id}.`,
     noticed: async (own) => {
-      const seen = await lost(own, client, token);
+      const seen = await lost(own, client, token, spare);
       token = seen.token;
       return seen.isLost;
     },

@@ -138,7 +138,7 @@ export const refreshTokenByAnother: Procedure = async (context) => {
 export const otherGrantsLive: Procedure = async (context) => {
   await endpointOffered(context);
   const [doomed, spared] = [await freshToken(context), await freshToken(context)];
-  await revoke(context, doomed.refreshToken ?? doomed.accessToken);
+  await revoke(context, doomed.accessToken, "access_token");
   const response = await callApi(context, spared, "token of another grant");
   return response.status === 200 ? [] : not(response, "status 200: it was not revoked", "token.dead");
 };

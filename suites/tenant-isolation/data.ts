@@ -89,7 +89,6 @@ const leak = (response: HttpResponse, type: string): Finding => ({
   code: "isolation.foreign-data",
   expected: "nothing of the other tenant",
   actual: `its ${type}`,
-  location: response.url,
   exchange: response.exchange,
 });
 

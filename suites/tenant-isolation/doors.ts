@@ -121,14 +121,14 @@ export function assureRegistration(context: CheckContext): void {
 
 /** Findings where a door that must be closed is open, or where its server fell over. */
 export function closedFindings(response: HttpResponse, code = "isolation.open"): readonly Finding[] {
-  const { status, exchange, url } = response;
+  const { status, exchange } = response;
+  // The query may be about a patient.
+  const location = new URL(response.url).pathname;
   if (status >= 200 && status < 300) {
-    return [{ code, expected: "a refusal", actual: `status ${status}`, location: url, exchange }];
+    return [{ code, expected: "a refusal", actual: `status ${status}`, location, exchange }];
   }
   if (status < 500) return [];
-  return [
-    { code: "http.status", expected: "a refusal", actual: `status ${status}`, location: url, exchange },
-  ];
+  return [{ code: "http.status", expected: "a refusal", actual: `status ${status}`, location, exchange }];
 }
 
 /**

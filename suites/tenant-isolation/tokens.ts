@@ -1,6 +1,6 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { attemptAuthorization } from "../../lib/checks/attempts.ts";
-import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { jwks } from "../../lib/checks/facts.ts";
 import { assureThat } from "../../lib/checks/refusals.ts";
 import { assureOwnLogin, registration } from "../../lib/checks/registrations.ts";
@@ -25,7 +25,9 @@ import type { ClientRegistration } from "../../lib/config/targets.ts";
 import {
   createAuthorizationRequest,
   readAuthorizationResponse,
+  type AuthorizationRequest,
 } from "../../lib/smart/authorization-request.ts";
+import type { AuthorizationOutcome } from "../../lib/smart/drivers/driver.ts";
 import { proveClient } from "../../lib/smart/client-authentication.ts";
 import {
   clientCredentialsRequest,
@@ -100,10 +102,22 @@ async function clientFindings(at: CheckContext, client: ClientRegistration): Pro
     scopes,
     audience: at.target.base,
   });
-  const outcome = await attemptAuthorization(at, request);
+  const outcome = await attemptedAt(at, request);
   const shown = outcome.exchange === undefined ? {} : { exchange: outcome.exchange };
   if (outcome.kind === "page" || readAuthorizationResponse(outcome.url).code === undefined) return [];
   return [{ code: "oauth.granted", expected: "no code", actual: "a code", ...shown }];
+}
+
+/** Where nobody can log in at another tenant, only what its server says before that is known. */
+async function attemptedAt(at: CheckContext, request: AuthorizationRequest): Promise<AuthorizationOutcome> {
+  try {
+    return await attemptAuthorization(at, request);
+  } catch (error) {
+    if (!(error instanceof Blocked) || at.target.login !== undefined) throw error;
+    throw new NotApplicable(
+      "the other server asks the user to log in before it says more, and the configuration has no login there (atOtherTenant.login)",
+    );
+  }
 }
 
 /** The target's registration is unknown elsewhere. Parameter: `at`. */

@@ -22,8 +22,8 @@ const guided =
 /** A tenant owner who does what is asked of them. */
 function obedient(sandbox: () => Sandbox, application = REVOCABLE) {
   return (text: string): void => {
-    if (/ now revokes /.test(text)) void sandbox().authorize(application, "revoked");
-    if (/ now authorizes /.test(text)) void sandbox().authorize(application, "approved");
+    if (/ to revoke /.test(text)) void sandbox().authorize(application, "revoked");
+    if (/ to authorize /.test(text)) void sandbox().authorize(application, "approved");
   };
 }
 
@@ -189,8 +189,8 @@ describe("a run that was killed", () => {
           env,
           started: (child) =>
             watch(child, {
-              " now revokes ": () => void sandbox.authorize(REVOCABLE, "revoked"),
-              " now authorizes ": () => setTimeout(() => child.kill("SIGKILL"), 400),
+              " to revoke ": () => void sandbox.authorize(REVOCABLE, "revoked"),
+              " to authorize ": () => setTimeout(() => child.kill("SIGKILL"), 400),
             }),
         });
         expect(killed.code).toBeNull();
@@ -199,7 +199,7 @@ describe("a run that was killed", () => {
         expect(before.has("revocation.works-again-token")).toBe(false);
 
         const told = await command(["revocation", "--out", out]);
-        expect(told.stdout).toContain(`now authorizes the application ${REVOCABLE} again`);
+        expect(told.stdout).toContain(`to authorize the application ${REVOCABLE} again`);
 
         await sandbox.authorize(REVOCABLE, "approved");
         const ended = await command([...args, "--resume"], { env });
