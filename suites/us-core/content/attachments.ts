@@ -93,7 +93,8 @@ export function disagreements(
 
 /** Some media types have two names, and a C-CDA document is XML whatever else it is called. */
 function isSameType(one: string, other: string): boolean {
-  return one === other || familyOf(one) === familyOf(other);
+  // Octets of no stated kind contradict nothing.
+  return one === other || other === "application/octet-stream" || familyOf(one) === familyOf(other);
 }
 
 function familyOf(type: string): string {

@@ -79,6 +79,12 @@ const scansInBoth: Procedure = async (context) => {
       "no DiagnosticReport in reach has a scan (PDF or image) as its form",
       "a patient with a DiagnosticReport: a scan (PDF) as its presented form",
     );
+  const { incomplete } = await recordsOf(context, "DocumentReference");
+  if (alone.length > 0 && incomplete !== undefined)
+    throw new NoData(
+      `the scans of ${alone.length} reports stand in none of the documents that were looked at; ${incomplete}`,
+      "a patient with fewer documents: a DiagnosticReport with a scan (PDF)",
+    );
   return alone.slice(0, 1).map(({ resource, exchange }) => ({
     code: "notes.report-without-document",
     expected: "the scan of a report in a DocumentReference too",
@@ -92,14 +98,20 @@ const custodianNamed: Procedure = async (context) => {
   const { resources } = await someRecordsOf(context, "DocumentReference");
   const { ids } = await context.fact(patientsInReach);
   const provenance: Seen[] = [];
+  let isWhole = true;
   for (const patient of ids) {
     const result = await withProvenance(context, "DocumentReference", patient);
+    isWhole &&= result?.kind === "found" && result.cut === undefined;
     if (result?.kind === "found") provenance.push(...result.included);
   }
   const { documents: all, without } = documentsWithoutCustodian([
     ...resources.filter(({ resource }) => !isEnteredInError(resource)),
     ...provenance.filter(({ resource }) => resource.resourceType === "Provenance"),
   ]);
+  if (without.length > 0 && !isWhole)
+    throw new Blocked(
+      `${without.length} of ${all.length} documents name no custodian, and the Provenance about them, which may name an organization, could not be had`,
+    );
   return without.slice(0, 1).map(({ resource, exchange }) => ({
     code: "notes.no-custodian",
     expected: "the organization that is responsible: as custodian, or in a Provenance about the document",
@@ -376,15 +388,12 @@ const docrefOfType: Procedure = async (context) => {
   const { found, findings } = await documentsIn(context, response, patient);
   if (findings.length > 0) return findings;
   const wrong = found.filter(({ resource }) => !hasCode(resource["type"], type.system, type.code));
+  // A server has to give the latest summary of care, and may give other documents.
   if (found.length === 0)
-    return [
-      {
-        code: "docref.type-not-found",
-        expected: "the current documents of a type that a search finds",
-        actual: "none",
-        exchange: response.exchange,
-      },
-    ];
+    throw new NoData(
+      "$docref gave no document of the type that was asked for, and need not",
+      "a patient with a continuity of care document (34133-9)",
+    );
   return wrong.slice(0, 1).map(({ resource, exchange }) => ({
     code: "docref.other-type",
     expected: "documents of the type that was asked for",

@@ -43,7 +43,7 @@ const validWithoutProfile: Procedure = async (context) => {
 const mustSupportShown: Procedure = async (context, parameters) => {
   const type = String(parameters["type"]);
   const profile = String(parameters["profile"]);
-  const { judged } = await judgedBy(context, type, profile);
+  const { judged, records } = await judgedBy(context, type, profile);
   const found = sightings(guide("us-core-6.1.0").definitions, profile, judged);
   context.table(sightingsTable(profile, found, (value) => context.health(value)));
   const names = missing(found).map((item) => itemName(item));
@@ -51,7 +51,7 @@ const mustSupportShown: Procedure = async (context, parameters) => {
   const some =
     names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
   throw new NoData(
-    `${names.length} of ${found.length} must-support elements of ${shortName(profile)} stand in none of ${judged.length} resources: ${some}`,
+    `${names.length} of ${found.length} must-support elements of ${shortName(profile)} stand in none of ${judged.length} resources: ${some}${records.incomplete === undefined ? "" : ` (${records.incomplete})`}`,
     `${wantedOf(type, profile)}: ${names.join(", ")}`,
   );
 };
