@@ -31,7 +31,11 @@ export function signoffCommand(done: Done) {
         .command(keygenCommand(done) as never)
         .options({
           tenant: { type: "string", requiresArg: true, describe: "Tenant: a file of config/tenants" },
-          environment: { type: "string", requiresArg: true, describe: "production, preview or sandbox" },
+          environment: {
+            type: "string",
+            requiresArg: true,
+            describe: "production, preview, sandbox or rehearsal",
+          },
           results: {
             type: "string",
             requiresArg: true,

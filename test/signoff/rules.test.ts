@@ -186,6 +186,27 @@ test("warnings and what is not applicable stand in nobody's way, and are told", 
   });
 });
 
+test("of the comparison of v1 and v2, summaries come first, and only what differs in detail", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const compared = (check: string, status: "pass" | "fail") =>
+      verdict(check, status, { tables: [{ id: "t", title: check, columns: ["A"], rows: [["a"]] }] });
+    writeRun(folder, [
+      ...GREEN,
+      compared("migration.contents:Goal", "fail"),
+      compared("migration.contents:Patient", "pass"),
+      compared("migration.ids", "pass"),
+      compared("migration.what-changes", "pass"),
+      compared("migration.totals", "fail"),
+    ]);
+    expect(signOff(folder).parity.map(({ title }) => title)).toEqual([
+      "migration.totals",
+      "migration.what-changes",
+      "migration.ids",
+      "migration.contents:Goal",
+    ]);
+  });
+});
+
 test("every item that checks answer names checks that there are", () => {
   const suites = loadSuites();
   const ids = suites.flatMap(({ checks }) => checks.map(({ id }) => id));

@@ -1,4 +1,4 @@
-import { isWaived, type CheckResult } from "../../checks/results.ts";
+import { isWaived, type CheckResult, type ResultTable } from "../../checks/results.ts";
 import { STATUSES, type Status } from "../../checks/verdict.ts";
 import type { Attestation, SignoffSettings } from "../../config/signoff.ts";
 import { reasonOf } from "../explain.ts";
@@ -83,7 +83,7 @@ export function assembleSignoff(input: SignoffInput): Signoff {
     warnings: problems("warn"),
     waivers: run.waivers ?? [],
     untested: untested(entry),
-    parity: results.filter(({ suite }) => suite === "migration").flatMap(({ tables = [] }) => tables),
+    parity: parityTables(results),
     run,
     ...(input.key === undefined ? {} : { key: input.key }),
   };
@@ -134,6 +134,24 @@ function group(results: readonly CheckResult[], apis: readonly string[]): Map<st
     add(groups, key, result);
   }
   return groups;
+}
+
+/** Checks of the suite `migration` that sum up come before the details of what differs. */
+const SUMMARIES: readonly string[] = ["migration.totals", "migration.what-changes"];
+
+function rank({ check }: CheckResult): number {
+  const at = SUMMARIES.indexOf(check);
+  return at >= 0 ? at : check.includes(":") ? SUMMARIES.length + 1 : SUMMARIES.length;
+}
+
+/** What a reader needs of the comparison: the summaries, and the details of what is not as it was. */
+function parityTables(results: readonly CheckResult[]): readonly ResultTable[] {
+  return results
+    .filter(
+      ({ suite, check, status }) => suite === "migration" && (!check.includes(":") || status !== "pass"),
+    )
+    .toSorted((a, b) => rank(a) - rank(b) || a.check.localeCompare(b.check))
+    .flatMap(({ tables = [] }) => tables);
 }
 
 function add(groups: Map<string, CheckResult[]>, key: string, result: CheckResult): void {
