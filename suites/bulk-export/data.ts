@@ -364,8 +364,8 @@ function updatedAt(resource: Readonly<Record<string, unknown>>): number {
   return Date.parse(isObject(meta) && typeof meta["lastUpdated"] === "string" ? meta["lastUpdated"] : "");
 }
 
-/** Members of a resource that a server may write anew at each answer. */
-const PASSING = new Set(["meta", "text"]);
+/** Members that a server may write anew at each answer; and attachments, whose content may be inside or elsewhere. */
+const PASSING = new Set(["meta", "text", "content", "photo", "presentedForm"]);
 const MOST_READS = 6;
 
 /** An exported resource is the resource that a read gives. */
@@ -385,7 +385,7 @@ export const asRead: Procedure = async (context) => {
     // Changed since: then it is another version, and no comparison.
     const time = Date.parse(completed.manifest?.transactionTime ?? "");
     if (updatedAt(json) > time || !sameVersion(sample, json)) continue;
-    const read = digestMembers(json);
+    const read = digestMembers(json, context.target.base);
     compared += 1;
     const different = [...new Set([...Object.keys(sample.members), ...Object.keys(read)])].filter(
       (name) => !PASSING.has(name) && sample.members[name] !== read[name],

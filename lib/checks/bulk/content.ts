@@ -4,7 +4,7 @@ import type { ManifestFile } from "../../bulk/index.ts";
 import { addCensus, emptyCensus, type Census } from "../../validator/files/census.ts";
 import { keyAs, keyOf, typeOfKey } from "../../validator/files/keys.ts";
 import { Blocked, type CheckContext, type Fact } from "../context.ts";
-import { mainExport, markRead, teller, type CompletedExport } from "./export.ts";
+import { mainExport, teller, towardsItsEnd, type CompletedExport } from "./export.ts";
 import { createGathered, fetchFile, openExaminer, type ExportedFile, type Gathered } from "./files.ts";
 import { addKeys, keysOfFile, openFileJournal, type FileJournal } from "./journal.ts";
 import { keepFile } from "./kept-files.ts";
@@ -32,9 +32,8 @@ export const mainContent: Fact<ExportContent> = {
   provide: async (context) => {
     const completed = await context.fact(mainExport);
     const journal = openFileJournal(context.kept, completed.statusUrl);
-    const content = await fetchContent(context, completed, { guide: guideOf(context), journal });
-    if (content.isWhole) markRead(completed);
-    return content;
+    const fetch = () => fetchContent(context, completed, { guide: guideOf(context), journal });
+    return await towardsItsEnd(completed.started, fetch, ({ isWhole: isRead }) => isRead);
   },
 };
 

@@ -101,24 +101,32 @@ async function startedBefore(context: CheckContext): Promise<Started | undefined
     return undefined;
   if (reachOf(started.statusUrl, target.base) !== "own") return undefined;
   const { status } = await askStatus(context, started.statusUrl);
-  if (status !== 200 && status !== 202 && status !== 429 && status < 500) return undefined;
+  if (![200, 202, 429, 503].includes(status)) return undefined;
   context.cite(started.response.exchange);
   cancelWhenRead(context, started);
   return started;
 }
 
-const read = new WeakSet<Started>();
+/** Exports that somebody has begun to follow or to read, and not come to the end of. */
+const begun = new WeakSet<Started>();
 
-/** Says that all of an export was read: it may be cancelled. */
-export function markRead({ started }: CompletedExport): void {
-  read.add(started);
+/** Does work on an export that a run which is resumed would have to do again, if it does not come to its end. */
+export async function towardsItsEnd<T>(
+  started: Started,
+  work: () => Promise<T>,
+  isDone: (result: T) => boolean,
+): Promise<T> {
+  begun.add(started);
+  const result = await work();
+  if (isDone(result)) begun.delete(started);
+  return result;
 }
 
 /** An export that was not read to its end is left: a run that is resumed goes on with it. */
 function cancelWhenRead(context: CheckContext, started: Started): void {
   context.onClose(async () => {
-    if (started.statusUrl !== undefined && (read.has(started) || context.kept.folder === undefined))
-      await cancelQuietly(context.aside(), started.statusUrl);
+    const isLeft = begun.has(started) && context.kept.folder !== undefined;
+    if (started.statusUrl !== undefined && !isLeft) await cancelQuietly(context.aside(), started.statusUrl);
   });
 }
 

@@ -122,7 +122,7 @@ const LINE_FLAWS: Readonly<Record<string, LineFlaw>> = {
   "no-outcome": () => ended([STRAY]),
   unclaimed: changing((resource) => {
     const { profile: _, ...meta } = isObject(resource["meta"]) ? resource["meta"] : {};
-    return without("category", "code")({ ...resource, meta });
+    return without("identifier")({ ...resource, meta });
   }),
   "cut-line": (lines) => ended(lines).slice(0, -40),
   "missing-first": (lines) => ended(lines.slice(1)),

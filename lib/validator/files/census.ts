@@ -39,25 +39,29 @@ export interface Sample {
   readonly members: Readonly<Record<string, string>>;
 }
 
-/** The members of a resource as {@link Sample} has them: order of names and white space mean nothing in JSON. */
-export function digestMembers(resource: JsonObject): Readonly<Record<string, string>> {
+/**
+ * The members of a resource as {@link Sample} has them: order of names and white space mean nothing in JSON, and a
+ * reference below the base URL is the same as the relative one.
+ */
+export function digestMembers(resource: JsonObject, base: string): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(resource).map(([name, value]) => [
       name,
       createHash("sha256")
-        .update(JSON.stringify(sorted(value)))
+        .update(JSON.stringify(sorted(value, `${base}/`)))
         .digest("base64url"),
     ]),
   );
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+function sorted(value: unknown, prefix: string): unknown {
+  if (typeof value === "string") return value.startsWith(prefix) ? value.slice(prefix.length) : value;
+  if (Array.isArray(value)) return value.map((member) => sorted(member, prefix));
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.keys(value)
       .toSorted()
-      .map((name) => [name, sorted(value[name])]),
+      .map((name) => [name, sorted(value[name], prefix)]),
   );
 }
 
@@ -268,7 +272,11 @@ export function takeCensus(
       if (type === "Patient") {
         if (id !== undefined && census.patients.length < MOST_PATIENTS) census.patients.push(id);
         if (id !== undefined) belongings.addAs("Patient", id, "Patient");
-      } else for (const patient of patientsIn(resource)) belongings.addAs("Patient", patient, type);
+      } else {
+        // What several patients share, such as an account, belongs to each of them.
+        const [patient, another] = new Set(patientsIn(resource));
+        if (patient !== undefined && another === undefined) belongings.addAs("Patient", patient, type);
+      }
       if (
         id !== undefined &&
         typeNumber(type) > 0 &&
@@ -276,7 +284,7 @@ export function takeCensus(
         text.length <= MOST_SAMPLE
       ) {
         const version = stringAt(resource["meta"], "versionId");
-        const members = digestMembers(resource);
+        const members = digestMembers(resource, base);
         census.samples[type] = version === undefined ? { id, members } : { id, version, members };
       }
       if (result !== undefined) countResult(result, resource, line, census, observe);
