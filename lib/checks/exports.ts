@@ -1,7 +1,8 @@
 /** A small export of one's own, for suites that ask who may follow it and who may fetch its files. */
 import { kickOffRequest, pollExport, reachOf, readManifest, type BulkAccess } from "../bulk/index.ts";
-import type { BearerToken, HttpResponse } from "../http/types.ts";
+import type { BearerToken } from "../http/types.ts";
 import { Blocked, NoData, NotApplicable, RequestFailed, type CheckContext } from "./context.ts";
+import { jsonOf } from "./outcome.ts";
 
 const MANIFEST_BYTES = 1 << 20;
 /** Statuses that say that there is no such operation. */
@@ -83,7 +84,7 @@ export async function finishSmallExport(
     const why = outcome.kind === "failed" ? "it failed" : `it took longer than ${seconds} seconds`;
     throw new Blocked(`the export did not end: ${why}`);
   }
-  const manifest = readManifest(parse(outcome.response));
+  const manifest = readManifest(jsonOf(outcome.response));
   const file = manifest?.files.find(({ kind, url }) => kind === "output" && url !== undefined);
   if (file?.url === undefined) throw new NoData("the export has no file", "a patient who can be exported");
   if (manifest?.requiresAccessToken === false) {
@@ -93,12 +94,4 @@ export async function finishSmallExport(
     throw new NotApplicable("the export's files are at another origin than the API's");
   }
   return { ...started, fileUrl: file.url };
-}
-
-function parse({ body }: HttpResponse): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body)) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { apiRequest } from "../../lib/checks/attempts.ts";
 import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
-import { isObject, select } from "../../lib/checks/select.ts";
+import { issueCodeFindings, jsonOf, noOutcome, readOutcome } from "../../lib/checks/outcome.ts";
+import { isObject } from "../../lib/checks/select.ts";
 import { accessToken, authorizeAnew, explained, granted } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { HttpRequest } from "../../lib/http/types.ts";
@@ -102,36 +103,13 @@ export const refusalCarries: Procedure = async (context, parameters) => {
       },
     ];
   }
-  const outcome = parse(response.body);
-  if (!isObject(outcome) || outcome["resourceType"] !== "OperationOutcome") {
-    const actual = isObject(outcome) ? "JSON of another kind" : "a body that is not JSON";
-    if (parameters["part"] !== "outcome") {
-      throw new Blocked(`the API answered 401 with ${actual}`, "auth-flows.api-operation-outcome");
-    }
-    return [{ code: "fhir.operation-outcome", expected: "an OperationOutcome", actual, exchange }];
+  const outcome = readOutcome(response);
+  if ("instead" in outcome) {
+    if (parameters["part"] === "outcome") return [noOutcome(response, outcome.instead)];
+    throw new Blocked(`the API answered 401 with ${outcome.instead}`, "auth-flows.api-operation-outcome");
   }
-  if (parameters["part"] === "outcome") return [];
-  const codes = select(outcome, "/issue/*/code").map(({ value }) => value);
-  return codes.includes("security")
-    ? []
-    : [
-        {
-          code: "fhir.issue-code",
-          expected: "issue code security",
-          actual: codes.join(", ") || "none",
-          location: "/issue/*/code",
-          exchange,
-        },
-      ];
+  return parameters["part"] === "outcome" ? [] : issueCodeFindings(response, outcome.codes, "security");
 };
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body)) as unknown;
-  } catch {
-    return undefined;
-  }
-}
 
 /** `fhirUser` can be fetched with the token and is who it says (SMART 2.0.0 scopes §identity). */
 export async function fetchUser(context: CheckContext, reference: string): Promise<readonly Finding[]> {
@@ -145,7 +123,7 @@ export async function fetchUser(context: CheckContext, reference: string): Promi
     purpose: "who the user is",
   });
   const { status, exchange } = response;
-  const resource = parse(response.body);
+  const resource = jsonOf(response);
   if (status === 200 && isObject(resource) && resource["resourceType"] === type) return [];
   const actual = status === 200 ? "a resource of another type" : `status ${status}`;
   return [{ code: "identity.unresolvable", expected: `the ${type} that fhirUser names`, actual, exchange }];

@@ -3,7 +3,7 @@ import type { Procedure } from "../../lib/checks/answer.ts";
 import { NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { registrationOf, endpointOf, exchangeToken, explained } from "../../lib/checks/tokens.ts";
 import type { ResultCell } from "../../lib/checks/results.ts";
-import { isObject, select } from "../../lib/checks/select.ts";
+import { readOutcome } from "../../lib/checks/outcome.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 import { codeRequest } from "../../lib/smart/token-request.ts";
@@ -108,24 +108,20 @@ function oauthRefusal(answer: TokenAnswer): Refusal {
     : { status, exchange, body: `OAuth error ${answer.error}`, isDocumented: true };
 }
 
-function apiRefusal({ status, body, headers, exchange }: HttpResponse): Refusal {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    const type = headers.get("content-type")?.split(";")[0] ?? "no media type";
-    return { status, exchange, body: body.length === 0 ? "no body" : type, isDocumented: false };
+function apiRefusal(response: HttpResponse): Refusal {
+  const { status, exchange } = response;
+  const outcome = readOutcome(response);
+  if ("instead" in outcome) {
+    const type = response.headers.get("content-type")?.split(";")[0] ?? "no media type";
+    const body = response.body.length === 0 ? "no body" : `${outcome.instead} (${type})`;
+    return { status, exchange, body, isDocumented: false };
   }
-  if (!isObject(json) || json["resourceType"] !== "OperationOutcome") {
-    return { status, exchange, body: "JSON of another kind", isDocumented: false };
-  }
-  const codes = select(json, "/issue/*/code").map(({ value }) => String(value));
   const wanted = status === 403 ? "forbidden" : "security";
   return {
     status,
     exchange,
-    body: `OperationOutcome ${codes.join(", ")}`,
-    isDocumented: (status === 401 || status === 403) && codes.includes(wanted),
+    body: `OperationOutcome ${outcome.codes.join(", ")}`,
+    isDocumented: (status === 401 || status === 403) && outcome.codes.includes(wanted),
   };
 }
 

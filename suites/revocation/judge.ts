@@ -1,8 +1,9 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { issueCodeFindings, jsonOf, noOutcome, readOutcome } from "../../lib/checks/outcome.ts";
 import { refusalFindings } from "../../lib/checks/refusals.ts";
 import type { ResultTable } from "../../lib/checks/results.ts";
-import { isObject, select } from "../../lib/checks/select.ts";
+import { isObject } from "../../lib/checks/select.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 import { readAuthorizationResponse } from "../../lib/smart/authorization-request.ts";
@@ -164,38 +165,14 @@ export const apiRefusalForm: Procedure = async (context, { part }) => {
   const { last } = course.look(context, SEEN.accessToken);
   if (last.status < 400) throw new Blocked("the API refused nothing", "revocation.access-token-dies");
   if (part === "status") return CLOSED.has(last.status) ? [] : [status(last, "status 401 or 403")];
-  const { exchange } = last;
-  const outcome = parse(last.body);
-  const isOutcome = isObject(outcome) && outcome["resourceType"] === "OperationOutcome";
-  if (part === "outcome") {
-    const actual = isObject(outcome) ? "JSON of another kind" : "a body that is not JSON";
-    return isOutcome
-      ? []
-      : [{ code: "fhir.operation-outcome", expected: "an OperationOutcome", actual, exchange }];
+  const outcome = readOutcome(last);
+  if ("instead" in outcome) {
+    if (part === "outcome") return [noOutcome(last, outcome.instead)];
+    throw new Blocked("the refusal is no OperationOutcome", "revocation.api-refusal-outcome");
   }
-  if (!isOutcome) throw new Blocked("the refusal is no OperationOutcome", "revocation.api-outcome");
-  const wanted = last.status === 403 ? "forbidden" : "security";
-  const codes = select(outcome, "/issue/*/code").map(({ value }) => String(value));
-  return codes.includes(wanted)
-    ? []
-    : [
-        {
-          code: "fhir.issue-code",
-          expected: `issue code ${wanted} with status ${last.status}`,
-          actual: codes.join(", ") || "none",
-          location: "/issue/*/code",
-          exchange,
-        },
-      ];
+  if (part === "outcome") return [];
+  return issueCodeFindings(last, outcome.codes, last.status === 403 ? "forbidden" : "security");
 };
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body)) as unknown;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Exports are closed. Parameter: `door` (`export-status`, `export-file`, `export-start`). */
 export const exportClosed: Procedure = async (context, parameters) => {
@@ -208,7 +185,7 @@ export const exportClosed: Procedure = async (context, parameters) => {
 /** Introspection does not call the old token active. */
 export const introspectionInactive: Procedure = async (context) => {
   const response = (await whileRevoked(context)).look(context, SEEN.introspection);
-  const json = parse(response.body);
+  const json = jsonOf(response);
   if (!isObject(json) || json["active"] !== true) return [];
   const { exchange } = response;
   return [

@@ -1,6 +1,7 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { NoData, NotApplicable, type CheckContext, type Fact } from "../../lib/checks/context.ts";
 import { capabilityStatement } from "../../lib/checks/facts.ts";
+import { jsonOf } from "../../lib/checks/outcome.ts";
 import type { ResultCell } from "../../lib/checks/results.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
 import { isWithin } from "../../lib/checks/urls.ts";
@@ -153,8 +154,8 @@ const theirNextPage: Fact<string> = {
   },
 };
 
-function nextOf({ body }: HttpResponse): string | undefined {
-  const json = JSON.parse(new TextDecoder().decode(body)) as unknown;
+function nextOf(response: HttpResponse): string | undefined {
+  const json = jsonOf(response);
   const links = isObject(json) && Array.isArray(json["link"]) ? json["link"] : [];
   const next: unknown = links.filter(isObject).find((link) => link["relation"] === "next")?.["url"];
   return typeof next === "string" && URL.canParse(next) ? next : undefined;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Procedure } from "../../lib/checks/answer.ts";
 import { NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
+import { jsonOf } from "../../lib/checks/outcome.ts";
 import { registration } from "../../lib/checks/registrations.ts";
 import { isObject, select } from "../../lib/checks/select.ts";
 import { sendTokenRequest } from "../../lib/checks/tokens.ts";
@@ -129,14 +130,9 @@ export const applicationHidden: Procedure = async (context) => {
 };
 
 /** What of an answer may tell: its status and its words, without what differs with every request. */
-function likeness({ status, body }: HttpResponse, client: string): string {
-  const text = new TextDecoder().decode(body);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return `${status}`;
-  }
+function likeness(response: HttpResponse, client: string): string {
+  const { status } = response;
+  const json = jsonOf(response);
   const { error, error_description: description } = isObject(json) ? json : {};
   const words = typeof description === "string" ? description : "";
   return JSON.stringify([status, error, words.replaceAll(client, "").replaceAll(/[\dA-F-]{8,}/gi, "")]);

@@ -1,4 +1,5 @@
 import { Blocked, type CheckContext } from "../../lib/checks/context.ts";
+import { jsonOf } from "../../lib/checks/outcome.ts";
 import { isObject } from "../../lib/checks/select.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { BearerToken, HttpResponse } from "../../lib/http/types.ts";
@@ -15,13 +16,8 @@ export type Resource = Readonly<Record<string, unknown>> & {
 };
 
 /** The resources of an answer: one, or those of a Bundle. */
-export function resourcesOf({ body }: Pick<HttpResponse, "body">): readonly Resource[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return [];
-  }
+export function resourcesOf(response: Pick<HttpResponse, "body">): readonly Resource[] {
+  const json = jsonOf(response);
   if (isResource(json) && json.resourceType !== "OperationOutcome") return [json];
   const entries = isObject(json) && Array.isArray(json["entry"]) ? json["entry"] : [];
   return entries

@@ -2,6 +2,7 @@ import type { Procedure } from "../../lib/checks/answer.ts";
 import { attemptAuthorization } from "../../lib/checks/attempts.ts";
 import { Blocked, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { jwks } from "../../lib/checks/facts.ts";
+import { jsonOf } from "../../lib/checks/outcome.ts";
 import { assureThat } from "../../lib/checks/refusals.ts";
 import { assureOwnLogin, registration } from "../../lib/checks/registrations.ts";
 import { isObject } from "../../lib/checks/select.ts";
@@ -22,6 +23,7 @@ import {
 } from "../../lib/checks/tokens.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
+import type { HttpResponse } from "../../lib/http/types.ts";
 import {
   createAuthorizationRequest,
   readAuthorizationResponse,
@@ -251,7 +253,7 @@ export const operationPowerless: Procedure = async (context, { operation }) => {
   const answer = await sendTokenRequest(other, request, `${String(operation)} at another tenant`);
   if (operation === "introspection") {
     const { exchange } = answer;
-    return isActive(answer.body)
+    return isActive(answer)
       ? [{ code: "introspection.active", expected: "active: false", actual: "active: true", exchange }]
       : [];
   }
@@ -283,13 +285,9 @@ async function tokenToLose(context: CheckContext) {
   });
 }
 
-function isActive(body: Uint8Array): boolean {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder().decode(body));
-    return isObject(json) && json["active"] === true;
-  } catch {
-    return false;
-  }
+function isActive(response: HttpResponse): boolean {
+  const json = jsonOf(response);
+  return isObject(json) && json["active"] === true;
 }
 
 /** The servers of two tenants sign with keys of their own. */

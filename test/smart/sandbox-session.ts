@@ -9,6 +9,7 @@ import { resolveTargets, type Target } from "../../lib/config/targets.ts";
 import { createHttpClient } from "../../lib/http/client.ts";
 import { createSecretVault } from "../../lib/http/secret-vault.ts";
 import type { Exchange } from "../../lib/http/types.ts";
+import type { FaultDefinition } from "../../lib/sandbox/catalogue.ts";
 import { startSandbox, type Sandbox } from "../../lib/sandbox/index.ts";
 
 export interface Opened {
@@ -25,11 +26,15 @@ export async function openOnSandbox(
   api: string,
   options: {
     readonly faults?: readonly string[];
+    readonly furtherFaults?: readonly FaultDefinition[];
+    /** One that runs already; it is left running. */
+    readonly sandbox?: Sandbox;
     readonly surroundings?: Partial<Surroundings>;
     readonly change?: (target: Target) => Target;
   } = {},
 ): Promise<Opened> {
-  const sandbox = await startSandbox({ faults: [...(options.faults ?? [])] });
+  const { faults = [], furtherFaults = [] } = options;
+  const sandbox = options.sandbox ?? (await startSandbox({ faults: [...faults], furtherFaults }));
   const selection = { tenant: "demo", environment: "sandbox", apis: [api] };
   const { targets } = resolveTargets(loadConfiguration(), selection, process.env, sandbox);
   const [found] = targets;
@@ -54,7 +59,7 @@ export async function openOnSandbox(
     async close() {
       await session.close();
       await http.close();
-      await sandbox.close();
+      if (options.sandbox === undefined) await sandbox.close();
     },
   };
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { keepIn, type KeptState } from "../../lib/checks/kept.ts";
-import type { CheckResult } from "../../lib/checks/results.ts";
+import type { CheckResult, RunDescription } from "../../lib/checks/results.ts";
 import { readAsked, tell } from "../../lib/checks/waiting.ts";
 import type { Target } from "../../lib/config/targets.ts";
 import { startSandbox, type Sandbox } from "../../lib/sandbox/index.ts";
@@ -190,7 +190,14 @@ describe("a run that was killed", () => {
           started: (child) =>
             watch(child, {
               " to revoke ": () => void sandbox.authorize(REVOCABLE, "revoked"),
-              " to authorize ": () => setTimeout(() => child.kill("SIGKILL"), 400),
+              " to authorize ": () => {
+                const killing = setInterval(() => {
+                  // All that can be told while it is revoked has been told: two questions are left.
+                  if (results(out).size < plannedIn(out) - 2) return;
+                  clearInterval(killing);
+                  child.kill("SIGKILL");
+                }, 50);
+              },
             }),
         });
         expect(killed.code).toBeNull();
@@ -216,7 +223,7 @@ describe("a run that was killed", () => {
     } finally {
       await sandbox.close();
     }
-  });
+  }, 180_000);
 });
 
 /** Does something when the program says something. */
@@ -234,13 +241,18 @@ function watch(child: ChildProcess, reactions: Readonly<Record<string, () => voi
 }
 
 function results(out: string): ReadonlyMap<string, CheckResult> {
-  const lines = readFileSync(join(out, "results.ndjson"), "utf8").split("\n");
+  // What follows the last line's end is being written.
+  const lines = readFileSync(join(out, "results.ndjson"), "utf8").split("\n").slice(0, -1);
   return new Map(
     lines
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as CheckResult)
       .map((result) => [result.check, result]),
   );
+}
+
+function plannedIn(out: string): number {
+  return (JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as RunDescription).planned;
 }
 
 /** A tenant at a server that is already there, with a tenant owner who has to be asked. */
@@ -262,7 +274,7 @@ uuid: 6f1d0f3e-2b64-4c58-9a55-0d3c7a1e4b21
 environments:
   preview:
     mutations: allowed
-    tenantOwner: { driver: guided, minutes: 1, everySeconds: 0.2, effectSeconds: 1 }
+    tenantOwner: { driver: guided, minutes: 3, everySeconds: 0.2, effectSeconds: 1 }
     apis:
       provider-system-access:
         client: &client
