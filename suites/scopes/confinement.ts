@@ -7,7 +7,7 @@ import type { ResultCell } from "../../lib/checks/results.ts";
 import type { Resource } from "../../lib/fhir/resource.ts";
 import type { Finding } from "../../lib/checks/verdict.ts";
 import { endExport } from "./around.ts";
-import { foreignAmong, foreignIds, ownPatients, strangers } from "./foreign.ts";
+import { foreignAmong, foreignIds, mentions, ownPatients, strangers } from "./foreign.ts";
 import { typesWithCheck } from "./rows.ts";
 import { patientGrant, permits, subjectType, type Grant } from "./grants.ts";
 import {
@@ -51,7 +51,7 @@ async function ask(context: CheckContext, grant: Grant, question: Question): Pro
   return asked(question.how, seen, await foreignAmong(context, seen.resources));
 }
 
-/** A read of what is another patient's: whatever comes back with this id is a leak. */
+/** A read of what is another patient's: what comes back with this id is a leak, unless it names the own patient. */
 async function askForeign(
   context: CheckContext,
   grant: Grant,
@@ -59,7 +59,10 @@ async function askForeign(
   id: string,
 ): Promise<Asked> {
   const seen = await probe(context, grant, question);
-  const came = seen.resources.filter((resource) => resource["id"] === id);
+  const own = await context.fact(ownPatients);
+  const came = seen.resources.filter(
+    (resource) => resource["id"] === id && !mentions(resource, own, context.target.base),
+  );
   const others = await foreignAmong(context, seen.resources);
   return asked(question.how, seen, [...new Set([...came, ...others])]);
 }

@@ -231,8 +231,9 @@ export function subjectsOf(resource: Resource, base: string): readonly string[] 
   );
 }
 
-/** Whether a resource refers to one of some patients, wherever. */
-function mentions(resource: Resource, patients: ReadonlySet<string>, base: string): boolean {
+/** Whether a resource is one of some patients, or refers to one, wherever. */
+export function mentions(resource: Resource, patients: ReadonlySet<string>, base: string): boolean {
+  if (resource.resourceType === "Patient") return idOf(resource).some((id) => patients.has(id));
   return referencesIn(resource).some((reference) => {
     const id = patientIn(reference, base);
     return id !== undefined && patients.has(id);

@@ -22,7 +22,21 @@ import {
   usualGrant,
   type Grant,
 } from "./grants.ts";
-import { answerWords, plainSearch, probe, readOf, searchOf, knownId, type Probe } from "./probes.ts";
+import {
+  answerWords,
+  isTelling,
+  plainSearch,
+  probe,
+  readOf,
+  searchOf,
+  knownId,
+  type Probe,
+} from "./probes.ts";
+
+/** What looks like a scope for clinical data and is none; servers may have scopes of other kinds (`email`, …). */
+function isMalformed(text: string): boolean {
+  return text.includes("/") && !text.startsWith("launch/") && parseScope(text) === undefined;
+}
 
 /** Every scope that is told is well-formed. Parameter: `scopes`. */
 export const toldWellFormed: Procedure = async (context, parameters) => {
@@ -31,7 +45,7 @@ export const toldWellFormed: Procedure = async (context, parameters) => {
   if (grant.told === undefined) {
     return [{ code: "scope.untold", expected: "scope in the token response", actual: "none", exchange }];
   }
-  const malformed = grant.told.filter((text) => parseScope(text) === undefined);
+  const malformed = grant.told.filter(isMalformed);
   return malformed.length === 0
     ? []
     : [
@@ -122,6 +136,7 @@ export const sameGrant: Procedure = async (context, parameters) => {
     for (const [index, first] of a.entries()) {
       const second = b[index];
       if (second === undefined || first.probe.kind === second.probe.kind) continue;
+      if (!isTelling(first.probe) || !isTelling(second.probe)) continue;
       findings.push({
         code: "scope.unequal",
         expected: `the same answer with ${left} and ${right}`,
@@ -223,7 +238,10 @@ export const elevationRefused: Procedure = async (context, parameters) => {
     ? [
         {
           code: "scope.elevated",
-          expected: `no grant of ${tooMuch} to an application for ${levelOf(context)} access`,
+          expected:
+            parseScope(tooMuch) === undefined
+              ? `no grant of ${tooMuch}, which is no scope`
+              : `no grant of ${tooMuch} to an application for ${levelOf(context)} access`,
           actual: toldWords(grant),
           location: "scope",
           exchange,
@@ -301,7 +319,7 @@ async function listedScopes(context: CheckContext): Promise<readonly string[]> {
 
 /** Every scope of `scopes_supported` is well-formed. */
 export const listedWellFormed: Procedure = async (context) => {
-  const malformed = (await listedScopes(context)).filter((text) => parseScope(text) === undefined);
+  const malformed = (await listedScopes(context)).filter(isMalformed);
   return malformed.length === 0
     ? []
     : [
