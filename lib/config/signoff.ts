@@ -46,10 +46,19 @@ export interface ChecklistItem {
   readonly attests?: string;
 }
 
+/** A step of a migration, with the checks that have to be green before it. */
+export interface MigrationStep {
+  readonly id: string;
+  readonly title: string;
+  readonly checks: readonly string[];
+}
+
 export interface SignoffSettings {
   readonly limits: { readonly resultsDays: number; readonly attestationDays: number };
   readonly rules: readonly SignoffRule[];
   readonly checklist: readonly ChecklistItem[];
+  /** In the order in which they are taken. */
+  readonly steps?: readonly MigrationStep[];
   /** What a finding means for the application: by suite, else by level. */
   readonly meaning: {
     readonly levels: Readonly<Record<Level, string>>;

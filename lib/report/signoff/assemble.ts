@@ -47,6 +47,7 @@ export function assembleSignoff(input: SignoffInput): Signoff {
     now,
   };
   const checklist = settings.checklist.map((item) => answerItem(item, answers));
+  const steps = (settings.steps ?? []).map((step) => answerItem({ ...step, answeredBy: "checks" }, answers));
   const facts = { ...input, checklist, resultsDays: settings.limits.resultsDays };
   const rules = applyRules(settings.rules, facts);
   const ruled = bestDecision(rules);
@@ -77,6 +78,7 @@ export function assembleSignoff(input: SignoffInput): Signoff {
     ...(decided === undefined ? {} : { decided }),
     rules,
     checklist,
+    steps,
     counts: countStatuses(results),
     suites: suiteCounts(entry),
     failures: [...problems("fail"), ...problems("error")],

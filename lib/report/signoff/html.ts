@@ -42,6 +42,7 @@ export function signoffPage(signoff: Signoff): string {
     waiversSection(signoff),
     untestedSection(signoff),
     paritySection(signoff),
+    stepsSection(signoff),
     rulesSection(signoff),
     provenanceSection(signoff),
     "</main>",
@@ -273,6 +274,23 @@ function paritySection({ parity }: Signoff): string {
     title,
     parity.map((one, index) => tableHtml(one, `parity-${index + 1}`, "h3")),
   );
+}
+
+function stepsSection({ steps }: Signoff): string {
+  if (steps.length === 0) return "";
+  const rows = steps.map((step, index) => [
+    `${index + 1}. ${text(step.title)}`,
+    `<span class="state ${step.state}">${itemWords(step)}</span>`,
+    breakable(answerSentence(step)),
+  ]);
+  return section("steps", "Readiness, step by step", [
+    "<p>What has to be green before a step. When to take it is the application's plan; each can have a sign-off of its own.</p>",
+    table(
+      "Steps of the migration (config/signoff.yaml)",
+      [{ title: "Step" }, { title: "Ready" }, { title: "What the checks say" }],
+      rows,
+    ),
+  ]);
 }
 
 function rulesSection({ rules }: Signoff): string {

@@ -82,6 +82,19 @@ export function signoffMarkdown(signoff: Signoff): string {
     ...(signoff.parity.length === 0
       ? ["They were not compared in this run."]
       : signoff.parity.map((one) => tableMarkdown(one))),
+    ...(signoff.steps.length === 0
+      ? []
+      : [
+          "## Readiness, step by step",
+          table(
+            ["Step", "Ready", "What the checks say"],
+            signoff.steps.map((step, index) => [
+              `${index + 1}. ${text(step.title)}`,
+              itemWords(step),
+              text(answerSentence(step)),
+            ]),
+          ),
+        ]),
     "## The rules",
     table(
       ["Rule", "State", "At best, while it does not hold"],

@@ -80,6 +80,8 @@ export interface Signoff {
   readonly decided?: PersonsDecision;
   readonly rules: readonly RuledRule[];
   readonly checklist: readonly AnsweredItem[];
+  /** Readiness for each step of a migration, as the checks tell it. */
+  readonly steps: readonly AnsweredItem[];
   readonly counts: Readonly<Record<Status, number>>;
   readonly suites: readonly SuiteCounts[];
   readonly failures: readonly Problem[];
