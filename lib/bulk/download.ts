@@ -44,7 +44,7 @@ export interface DownloadFacts {
   readonly problem: FileProblem | undefined;
 }
 
-export interface Download {
+interface Download {
   /** The decoded bytes, each once, in order. Never throws for what the server does: `facts` says what was wrong. */
   readonly body: AsyncIterable<Uint8Array>;
   facts(): DownloadFacts;

@@ -1,7 +1,7 @@
 import type { HttpRequest } from "../http/types.ts";
 
 /** What is exported: everything, all patients, or the patients of a group (Bulk Data 2.0.0 §kick-off, endpoints). */
-export type ExportLevel =
+type ExportLevel =
   | { readonly kind: "system" }
   | { readonly kind: "patient" }
   | { readonly kind: "group"; readonly id: string };
@@ -27,7 +27,7 @@ const VALUE: Readonly<Record<string, string>> = {
 };
 
 /** The URL of a kick-off without its parameters. */
-export function kickOffUrl(base: string, level: ExportLevel): string {
+function kickOffUrl(base: string, level: ExportLevel): string {
   switch (level.kind) {
     case "system":
       return `${base}/$export`;

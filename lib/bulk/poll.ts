@@ -19,7 +19,7 @@ export interface Poll {
 }
 
 /** How a server is polled. Times in milliseconds. */
-export interface PollPace {
+interface PollPace {
   /** First pause where the server names none; grows by half with each look. */
   readonly firstPauseMs: number;
   /** Longest pause that is of our own choice. */
@@ -149,7 +149,7 @@ function isPassing(answer: HttpResponse | HttpFailed): boolean {
 }
 
 /** The issue codes of an OperationOutcome; none where the body is something else. */
-export function issueCodes(response: HttpResponse): readonly string[] {
+function issueCodes(response: HttpResponse): readonly string[] {
   try {
     const body = JSON.parse(Buffer.from(response.body).toString("utf8")) as {
       readonly resourceType?: unknown;

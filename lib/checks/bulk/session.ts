@@ -5,7 +5,6 @@ import {
   pauseAfter,
   reachOf,
   type BulkAccess,
-  type ExportLevel,
   type ExportParameters,
   type KickOff,
 } from "../../bulk/index.ts";
@@ -14,7 +13,7 @@ import type { BearerToken, ExchangeId, HttpFailed, HttpResponse } from "../../ht
 import { Blocked, NotApplicable, RequestFailed, type CheckContext, type Fact } from "../context.ts";
 import { accessToken, type TokenWish } from "../tokens.ts";
 
-export type { ExportLevel, ExportParameters, KickOff };
+export type { ExportParameters, KickOff };
 
 /**
  * Who asks: the target's own client, another registration or other scopes; somebody without a token, with a made-up
