@@ -69,10 +69,11 @@ const FINE: ReadonlySet<Status> = new Set<Status>(["pass", "not-applicable", "no
 
 const SHORT: Partial<HttpLimits> = {
   connectMs: 2000,
-  headersMs: 2000,
-  bodyIdleMs: 2000,
-  exchangeMs: 5000,
-  totalMs: 8000,
+  // A first login has a sandbox make its keys, and the machine may be busy.
+  headersMs: 10_000,
+  bodyIdleMs: 10_000,
+  exchangeMs: 15_000,
+  totalMs: 20_000,
   retryDelayMs: 5,
   retryWaitMs: 20,
 };
