@@ -264,7 +264,7 @@ function untestedSection({ untested }: Signoff): string {
 }
 
 function paritySection({ parity }: Signoff): string {
-  const title = "v1 and v2 side by side";
+  const title = "How v1 and v2 compare";
   if (parity.length === 0)
     return section("parity", title, [
       "<p>v1 and v2 were not compared in this run: nothing is said here about what changes between them.</p>",

@@ -78,7 +78,7 @@ export function signoffMarkdown(signoff: Signoff): string {
               `- **${count}×** ${UNTESTED_WORDS[kind]}: ${text(reason)}${wanted === undefined ? "" : `; wanted: ${text(wanted)}`}`,
           )
           .join("\n"),
-    "## v1 and v2 side by side",
+    "## How v1 and v2 compare",
     ...(signoff.parity.length === 0
       ? ["They were not compared in this run."]
       : signoff.parity.map((one) => tableMarkdown(one))),
