@@ -1,13 +1,16 @@
 import type { Procedure } from "../../lib/checks/answer.ts";
-import { contentOf } from "../../lib/checks/bulk/content.ts";
-import { exportLevel, exportOf, mainExport, type CompletedExport } from "../../lib/checks/bulk/export.ts";
 import {
   bearerOf,
+  contentOf,
+  exportLevel,
+  exportOf,
+  mainExport,
   tryKickOff,
   type Asker,
+  type CompletedExport,
   type ExportParameters,
   type KickOff,
-} from "../../lib/checks/bulk/session.ts";
+} from "../../lib/checks/bulk/index.ts";
 import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { capabilityStatement } from "../../lib/checks/facts.ts";
 import { isObject } from "../../lib/checks/select.ts";

@@ -2,9 +2,9 @@
  * A bulk data server that does its clients harm. Each attack is a FHIR base of its own, `{origin}/{attack}/fhir`, with
  * an authorization server that gives everybody a token, so that it can be seen where the token goes.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createGzip } from "node:zlib";
+import { listen, stop } from "./listen.ts";
 
 interface Call {
   readonly request: IncomingMessage;
@@ -292,21 +292,6 @@ export async function startHostileBulkServer(): Promise<HostileBulkServer> {
       await Promise.all([server, other].map(stop));
     },
   };
-}
-
-function listen(server: Server): Promise<string> {
-  return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    });
-  });
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
 
 async function answer(call: Call, attack: Attack): Promise<void> {

@@ -3,8 +3,8 @@
  * in errors, other optional members, exports at other levels. What a check has against them is a false verdict.
  */
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { listen, stop } from "../hostile/listen.ts";
 import { clinicRecords, GROUP, groupOf, MEMBERS, type Record_ } from "./records.ts";
 
 export interface BulkVariant {
@@ -103,21 +103,6 @@ export async function startOtherBulkServer(variant: BulkVariant): Promise<OtherB
       await Promise.all([server, storage].map(stop));
     },
   };
-}
-
-function listen(server: Server): Promise<string> {
-  return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    });
-  });
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -35,7 +35,6 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   ],
   "manifest-member-is": ["transactionTime=2026-01-01", "request={base}/$export"],
   "file-item-without": ["type", "url", "count"],
-  "file-item-member-is": ["type=Account", "count=3"],
   "manifest-flaw": [
     "relative-url",
     "elsewhere",
@@ -47,7 +46,6 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
     "later-than-answer",
   ],
   "file-missing": ["Patient"],
-  "file-cut": ["Observation"],
   "file-flaw": [
     "blank-line",
     "duplicate-resource",
@@ -120,7 +118,7 @@ async function followEverything(origin: string, token: string, other: string): P
       { method: "POST", body: JSON.stringify({ resourceType: "Parameters", parameter }) },
     );
   const group = `${api}/Group/riverbend-group-half/$export`;
-  const since = "_since=2020-01-01T00:00:00Z";
+  const since = "_since=2000-01-01T00:00:00Z";
   const kickOff = await ask(`${group}?_type=Patient,Observation,Condition&${since}&_unknown=1`, {
     prefer: "respond-async, handling=lenient",
   });
@@ -146,8 +144,12 @@ async function followEverything(origin: string, token: string, other: string): P
   for (let count = 0; count < 10; count += 1) await ask(status);
   await ask(status, { authorization: "" });
   await ask(status, bearer(other));
-  await wait(250);
-  const complete = await ask(status);
+  // Until it is over, one way or another: what is under way says so with 202, or with 429 when it is asked too often.
+  let complete = await ask(status);
+  for (let count = 0; count < 20 && [202, 429].includes(complete?.response.status ?? 0); count += 1) {
+    await wait(200);
+    complete = await ask(status);
+  }
   await ask(status);
   let manifest: Partial<Manifest> = {};
   try {
