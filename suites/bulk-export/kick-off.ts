@@ -5,12 +5,12 @@ import {
   exportLevel,
   exportOf,
   mainExport,
-  tryKickOff,
   type Asker,
   type CompletedExport,
   type ExportParameters,
   type KickOff,
 } from "../../lib/checks/bulk/index.ts";
+import { tryKickOff } from "../../lib/checks/bulk/session.ts";
 import { Blocked, NoData, NotApplicable, type CheckContext } from "../../lib/checks/context.ts";
 import { capabilityStatement } from "../../lib/checks/facts.ts";
 import { isObject } from "../../lib/checks/select.ts";
