@@ -123,7 +123,7 @@ async function* readWhole(
     } else {
       state.exchange = opened.exchange;
       if (opened.status === 401 && !refused && options.withToken) {
-        // The token ended on the way: the next try has another.
+        // The token may have ended on the way: it is asked for anew.
         refused = true;
         state.problem = { kind: "status", status: 401 };
         await drop(opened);

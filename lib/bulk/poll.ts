@@ -91,7 +91,7 @@ export async function pollExport(access: BulkAccess, options: PollOptions): Prom
     }
     const isMiss = status !== 202;
     misses = isMiss ? misses + 1 : 0;
-    // A token may end in the midst of an export, sooner than it said: the next look has another.
+    // A token may end in the midst of an export: for the next look it is asked for anew.
     refusals = status === 401 ? refusals + 1 : 0;
     const hopeless = isMiss && !(status === 401 && refusals === 1) && !isPassing(answer);
     const retryAfter = headers?.get("retry-after");
