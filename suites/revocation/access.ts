@@ -21,6 +21,9 @@ export const SPARE_SECONDS = 30;
 /** Statuses that say: no access. */
 export const CLOSED = new Set([401, 403]);
 
+/** Statuses by which a server may refuse without saying why (US Core 6.1.0, server behaviour). */
+export const REFUSED = new Set([...CLOSED, 404, 410]);
+
 export function isService({ target }: CheckContext): boolean {
   return target.authorization === "client-credentials";
 }

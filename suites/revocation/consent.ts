@@ -5,7 +5,7 @@ import { grantedToken } from "../../lib/checks/tokens.ts";
 import type { ClientRegistration } from "../../lib/config/targets.ts";
 import type { HttpResponse } from "../../lib/http/types.ts";
 import type { GrantedToken, TokenAnswer } from "../../lib/smart/token-response.ts";
-import { callApi, CLOSED, lost, SPARE_SECONDS, ownToken, requestRefresh } from "./access.ts";
+import { callApi, REFUSED, lost, SPARE_SECONDS, ownToken, requestRefresh } from "./access.ts";
 import { repeatUntil, withdrawConsent } from "./change.ts";
 import { beginCourse, type Course, type Piece } from "./course.ts";
 import { orFindings } from "./judge.ts";
@@ -58,7 +58,7 @@ async function lookAfterwards(
   const since = Date.now();
   await course.observe(ACCESS_TOKEN, async (own) => {
     const attempt = () => callApi(own, token, "token after consent was withdrawn");
-    return await repeatUntil(attempt, ({ status }) => CLOSED.has(status), seconds, since);
+    return await repeatUntil(attempt, ({ status }) => REFUSED.has(status), seconds, since);
   });
   await course.observe(REFRESH, async (own) => {
     if (token.refreshToken === undefined) throw new NotApplicable("no refresh token was issued");
@@ -85,7 +85,7 @@ export const afterWithdrawal: Procedure = async (context, { door: name }) => {
       return [
         {
           code: "token.alive",
-          expected: `status 401 or 403 within ${context.target.withdrawal?.effectSeconds ?? 0} seconds`,
+          expected: `a refusal within ${context.target.withdrawal?.effectSeconds ?? 0} seconds`,
           actual: `status ${last.status}`,
           exchange: last.exchange,
         },

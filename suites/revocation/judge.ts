@@ -88,7 +88,7 @@ export const accessTokenDies: Procedure = async (context) => {
   context.table(timeTable(context, course));
   if (after !== undefined) return [];
   const seconds = context.target.tenantOwner?.effectSeconds ?? 0;
-  return [status(last, `status 401 or 403 within ${seconds} seconds of the revocation`, "token.alive")];
+  return [status(last, `a refusal within ${seconds} seconds of the revocation`, "token.alive")];
 };
 
 /** How long each door stayed open. */

@@ -22,7 +22,7 @@ import type { GrantedToken, TokenAnswer } from "../../lib/smart/token-response.t
 import {
   bearerOf,
   callApi,
-  CLOSED,
+  REFUSED,
   isService,
   ownToken,
   requestRefresh,
@@ -91,7 +91,7 @@ export async function lookAtAll(
   await course.observe(SEEN.accessToken, async (own) => {
     const attempt = () => callApi(own, token, "old token after the revocation");
     assureAlive();
-    const tried = await repeatUntil(attempt, ({ status }) => CLOSED.has(status), owner.effectSeconds, since);
+    const tried = await repeatUntil(attempt, ({ status }) => REFUSED.has(status), owner.effectSeconds, since);
     if (tried.after !== undefined) assureAlive();
     return tried;
   });

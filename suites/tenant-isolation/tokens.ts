@@ -59,17 +59,24 @@ export const tokenRefusedAt: Procedure = async (context, { at }) => {
     return closedFindings(await knock(context, bearer, "token at a tenant that nobody knows", base));
   }
   const findings: Finding[] = [];
-  for (const other of related(context, relationOf(at))) {
-    if (new URL(other.target.base).origin !== bearer.origin) continue;
+  for (const other of near(context, related(context, relationOf(at)))) {
     findings.push(...closedFindings(await knock(other, bearer, `token at ${String(at)}`)));
   }
   return findings;
 };
 
+/** Those at the target's own origin: a token goes to no other. */
+function near(context: CheckContext, others: readonly CheckContext[]): readonly CheckContext[] {
+  const { origin } = new URL(context.target.base);
+  const found = others.filter(({ target }) => new URL(target.base).origin === origin);
+  if (found.length > 0) return found;
+  throw new NotApplicable("the other API is at another origin, which tokens are not sent to");
+}
+
 /** A token from elsewhere opens nothing here. Parameter: `from`. */
 export const foreignTokenRefused: Procedure = async (context, { from }) => {
   const findings: Finding[] = [];
-  for (const other of related(context, relationOf(from))) {
+  for (const other of near(context, related(context, relationOf(from)))) {
     const bearer = bearerOf(other, await homeToken(other));
     findings.push(...closedFindings(await knock(context, bearer, `token of ${String(from)}`)));
   }
@@ -246,7 +253,12 @@ export const operationPowerless: Procedure = async (context, { operation }) => {
   if (asker.authentication === "public") {
     throw new NotApplicable("the registration there is a public client's, which cannot prove who it is");
   }
-  await tokenEndpointNear(context, other);
+  const own = await tokenEndpointNear(other, context);
+  if (new URL(endpoint).origin !== new URL(own).origin) {
+    throw new NotApplicable(
+      `the other tenant's ${String(operation)} is at another origin, which tokens are not sent to`,
+    );
+  }
   const token = operation === "introspection" ? await homeToken(context) : await tokenToLose(context);
   const proof = await explained(other, () => proofOf(other, asker, endpoint));
   const request = tokenOperationRequest(endpoint, token.accessToken, "access_token", proof);
