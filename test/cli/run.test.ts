@@ -42,26 +42,30 @@ function readRun(out: string): { run: RunDescription; results: readonly CheckRes
 const DEMO = ["run", "--tenant", "demo", "--environment", "sandbox"];
 
 describe("a run against the sandbox", () => {
-  test("asks every suite of every API, passes, and leaves the whole contract behind", async () => {
-    await inTemporaryFolder(async (out) => {
-      const ended = await command([...DEMO, "--out", out]);
-      expect(ended.stderr).not.toMatch(/FAIL|ERROR/);
-      expect(ended.code).toBe(0);
-      const { run, results } = readRun(out);
-      expect(run.state).toBe("complete");
-      expect(results).toHaveLength(run.planned);
-      expect(run.counts.fail + run.counts.error + run.counts.blocked).toBe(0);
-      expect(run.counts.pass).toBeGreaterThan(0);
-      for (const name of ["report.html", "junit.xml", "summary.md", "history.ndjson"])
-        expect(existsSync(join(out, name))).toBe(true);
-      for (const id of new Set(results.flatMap((result) => result.exchanges)))
-        expect(existsSync(join(out, "evidence", `${id}.json`))).toBe(true);
-      for (const result of results) {
-        if (result.status === "not-applicable") expect(result.reason).toBeTruthy();
-        expect(result.summary).toMatch(/\.$/);
-      }
-    });
-  });
+  test(
+    "asks every suite of every API, passes, and leaves the whole contract behind",
+    { timeout: 300_000 },
+    async () => {
+      await inTemporaryFolder(async (out) => {
+        const ended = await command([...DEMO, "--out", out]);
+        expect(ended.stderr).not.toMatch(/FAIL|ERROR/);
+        expect(ended.code).toBe(0);
+        const { run, results } = readRun(out);
+        expect(run.state).toBe("complete");
+        expect(results).toHaveLength(run.planned);
+        expect(run.counts.fail + run.counts.error + run.counts.blocked).toBe(0);
+        expect(run.counts.pass).toBeGreaterThan(0);
+        for (const name of ["report.html", "junit.xml", "summary.md", "history.ndjson"])
+          expect(existsSync(join(out, name))).toBe(true);
+        for (const id of new Set(results.flatMap((result) => result.exchanges)))
+          expect(existsSync(join(out, "evidence", `${id}.json`))).toBe(true);
+        for (const result of results) {
+          if (result.status === "not-applicable") expect(result.reason).toBeTruthy();
+          expect(result.summary).toMatch(/\.$/);
+        }
+      });
+    },
+  );
 
   test("asks one check alone", async () => {
     await inTemporaryFolder(async (out) => {

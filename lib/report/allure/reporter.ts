@@ -75,8 +75,14 @@ export class AllureReporter extends AllureVitestReporter {
   /** Writes a finished test at once. */
   onTestCaseResult(testCase: TestCase): void {
     const result = asCheckResult(objectOf(testCase.meta())["careconnect"]);
-    if (result === undefined) this.handleTask((testCase as unknown as { readonly task: RunnerTask }).task);
-    else this.#write(result);
+    if (result !== undefined) {
+      this.#write(result);
+      return;
+    }
+    // What a signal has kept from being asked has no verdict, and is no result.
+    const { state } = testCase.result();
+    if (state === "passed" || state === "failed")
+      this.handleTask((testCase as unknown as { readonly task: RunnerTask }).task);
   }
 
   /** Everything that vitest told of is written by now; the base class would write it all a second time. */
