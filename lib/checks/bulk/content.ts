@@ -64,6 +64,21 @@ export function guideOf(context: CheckContext): string {
   return ["us-core-6.1.0", "us-core-3.1.1"].find((guide) => standards.includes(guide)) ?? "us-core-6.1.0";
 }
 
+/** A file whose turn did not come within the time limit. */
+const NOT_REACHED: Omit<ExportedFile, "file"> = {
+  facts: {
+    status: 0,
+    headers: undefined,
+    exchange: undefined,
+    bytes: 0,
+    digest: "",
+    continued: 0,
+    restarted: 0,
+    problem: { kind: "out-of-time" },
+  },
+  census: emptyCensus(),
+};
+
 /** More threads than this would wait for the network. */
 const MOST_THREADS = 4;
 const RETRY_PAUSE_MS = 500;
@@ -102,6 +117,8 @@ async function fetchContent(
   const waiting = wanted.values();
   const lane = async (): Promise<void> => {
     for (const file of waiting) {
+      // Of the rest, however many there are, nothing more is asked.
+      if (Date.now() >= deadline) return;
       const options = {
         access,
         allowedOrigins: settings.fileOrigins,
@@ -135,7 +152,7 @@ async function fetchContent(
   } finally {
     await examiner.close();
   }
-  const files = manifest.files.flatMap((file) => found.get(file) ?? []);
+  const files = wanted.map((file) => found.get(file) ?? { ...NOT_REACHED, file });
   const [first] = files;
   if (first?.facts.exchange !== undefined) context.cite(first.facts.exchange);
   return { completed, files, ...summed(files), keys: settled(keys), isWhole: isWhole(files) };
