@@ -31,6 +31,7 @@ interface CheckEntry {
   readonly title: string;
   readonly level: string;
   readonly requirements: readonly string[];
+  readonly further?: { readonly from: string; readonly at: string };
   readonly fault: string | Proof | readonly Proof[];
   readonly finding?: string;
   readonly sandbox?: { readonly tls?: true };
@@ -163,16 +164,7 @@ function defineCheck(
     ...(entry.profile === undefined ? {} : { profile: entry.profile }),
     title: entry.title,
     level: level satisfies Level,
-    requirements: entry.requirements.map((id, index) => {
-      const requirement = requirements.get(id);
-      if (requirement === undefined) {
-        throw new ConfigurationError(
-          `there is no requirement ${id} in config/requirements`,
-          place("requirements", index),
-        );
-      }
-      return requirement;
-    }),
+    requirements: requirementsOf(entry, requirements, place),
     proofs: proofsOf(entry, place),
     ...(entry.sandbox === undefined ? {} : { sandbox: entry.sandbox }),
     remedy: entry.remedy,
@@ -185,6 +177,21 @@ function defineCheck(
     with: entry.with ?? {},
     source: `${at.file}:${at.line ?? 1}`,
   };
+}
+
+/** The requirements of the check, and those that only its row answers. */
+function requirementsOf(entry: CheckEntry, known: RequirementIndex, place: Place) {
+  const resolve = (id: string, at: ReturnType<Place>) => {
+    const requirement = known.get(id);
+    if (requirement === undefined)
+      throw new ConfigurationError(`there is no requirement ${id} in config/requirements`, at);
+    return requirement;
+  };
+  const own = entry.requirements.map((id, index) => resolve(id, place("requirements", index)));
+  if (entry.further === undefined) return own;
+  const { from, at } = entry.further;
+  const ofRow = select(readRows(from, place("further", "from")), `${at}/*`);
+  return [...own, ...ofRow.map(({ value }) => resolve(String(value), place("further", "at")))];
 }
 
 function proofsOf(entry: CheckEntry, place: Place): readonly Proof[] {

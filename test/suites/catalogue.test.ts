@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadSuites } from "../../lib/checks/load.ts";
 import { loadFaultCatalogue, readFaultCall, trippedChecks } from "../../lib/sandbox/index.ts";
@@ -49,6 +50,26 @@ describe("checks and faults", () => {
 });
 
 describe("every check", () => {
+  it("of a row that has further requirements names them, and no list is left over", () => {
+    const lists = JSON.parse(readFileSync("suites/us-core/requirements.json", "utf8")) as Record<
+      string,
+      Record<string, readonly string[] | Record<string, readonly string[]>>
+    >;
+    const requirementsOf = (id: string) => checks.find((one) => one.id === `us-core.${id}`)?.requirements ?? [];
+    const named = (id: string) => requirementsOf(id).map(({ catalogue, id: own }) => `${catalogue}#${own}`);
+    const lacking: string[] = [];
+    const compare = (id: string, wanted: readonly string[]) =>
+      lacking.push(...wanted.filter((one) => !named(id).includes(one)).map((one) => `${id}: ${one}`));
+    for (const [profile, wanted] of Object.entries(lists["valid"] ?? {}))
+      compare(`valid:${profile}`, wanted as readonly string[]);
+    for (const [profile, wanted] of Object.entries(lists["mustSupport"] ?? {}))
+      compare(`must-support:${profile}`, wanted as readonly string[]);
+    for (const [profile, searches] of Object.entries(lists["search"] ?? {})) {
+      for (const [search, wanted] of Object.entries(searches)) compare(`search:${profile}.${search}`, wanted as readonly string[]);
+    }
+    expect(lacking).toEqual([]);
+  });
+
   it("names a procedure that exists, and no procedure is left over", () => {
     const named = new Set(
       checks.filter(({ procedure }) => procedure !== undefined).map((one) => `${one.suite}.${one.procedure}`),
