@@ -55,8 +55,9 @@ describe("every check", () => {
       string,
       Record<string, readonly string[] | Record<string, readonly string[]>>
     >;
-    const requirementsOf = (id: string) => checks.find((one) => one.id === `us-core.${id}`)?.requirements ?? [];
-    const named = (id: string) => requirementsOf(id).map(({ catalogue, id: own }) => `${catalogue}#${own}`);
+    const requirementsOf = (id: string) =>
+      checks.find((one) => one.id === `us-core.${id}`)?.requirements ?? [];
+    const named = (id: string) => requirementsOf(id).map((one) => one.id);
     const lacking: string[] = [];
     const compare = (id: string, wanted: readonly string[]) =>
       lacking.push(...wanted.filter((one) => !named(id).includes(one)).map((one) => `${id}: ${one}`));
@@ -65,7 +66,8 @@ describe("every check", () => {
     for (const [profile, wanted] of Object.entries(lists["mustSupport"] ?? {}))
       compare(`must-support:${profile}`, wanted as readonly string[]);
     for (const [profile, searches] of Object.entries(lists["search"] ?? {})) {
-      for (const [search, wanted] of Object.entries(searches)) compare(`search:${profile}.${search}`, wanted as readonly string[]);
+      for (const [search, wanted] of Object.entries(searches))
+        compare(`search:${profile}.${search}`, wanted as readonly string[]);
     }
     expect(lacking).toEqual([]);
   });
