@@ -200,7 +200,7 @@ describe("a run that is stopped half-way", () => {
 
 test(
   "a second signal ends the run at once, and leaves it marked as interrupted",
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     await inTemporaryFolder(async (folder) => {
       const out = join(folder, "out");
@@ -318,7 +318,8 @@ describe("secrets", () => {
         }
       }
     });
-  });
+    // Three whole runs, and every file that they wrote.
+  }, 300_000);
 });
 
 describe("the package, installed elsewhere", () => {
